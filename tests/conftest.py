@@ -1,0 +1,19 @@
+"""What every test runs under: a compilation cache of its own, kept between runs, and no settings of the user's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+os.environ["TRAINER_CACHE_DIR"] = str(ROOT / ".cache" / "tests")
+for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's folder."""
+    return ROOT

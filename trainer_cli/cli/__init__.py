@@ -1,0 +1,1 @@
+"""The command line: arguments in, one importable function called, text and an exit code out."""

@@ -1,0 +1,1 @@
+"""Data and events in, text for people out: tables, progress bars, plain lines."""
