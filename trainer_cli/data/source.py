@@ -1,0 +1,169 @@
+"""The contract of a data source: a config's `data:` section in, a table of raw arrays (or only its signature) out.
+
+A source knows one file format and nothing of training: it neither splits, scales nor encodes. That is `prepare`'s work.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from trainer_cli.parts.families import SOURCES, PartField
+from trainer_cli.parts.part import Part
+
+INPUT = "input"
+"""The input's name in sources that have one."""
+TARGET = "target"
+"""The target's name in sources that have one."""
+
+ScalingMode: TypeAlias = Literal["none", "unit", "standardize", "min_max"]
+"""`none` leaves values alone, `unit` divides bytes by 255, `standardize` gives each feature mean 0 and deviation 1,
+`min_max` gives each feature the range 0 to 1. Statistics come from the training split alone."""
+
+PartName: TypeAlias = Literal["train", "validation", "test"]
+
+
+class SplitSpec(BaseModel):
+    """Which fractions of the rows are held out; `stratify` gives every part the classes' proportions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    validation: float = Field(default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False)
+    test: float = Field(default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False)
+    stratify: bool = False
+
+    @model_validator(mode="after")
+    def _leave_rows_to_train_on(self) -> Self:
+        if self.validation + self.test >= 1.0:
+            raise ValueError(
+                f"validation ({self.validation:g}) and test ({self.test:g}) leave no rows to train on; "
+                "their sum must be below 1"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class InputSignature:
+    """One input as the model will see it: the shape of a row, the element type in memory ("float32" or "uint8") and
+    what elements are multiplied by when a batch is gathered."""
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What the headers of the files tell: the inputs by name, and the target's column names (empty: no target)."""
+
+    inputs: dict[str, InputSignature]
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the rows of a table come from, for messages: the file, and how its rows are counted there."""
+
+    file: str
+    word: str = "row"
+    first: int = 0
+    lines: np.ndarray | None = None
+
+    def at(self, row: int) -> str:
+        """`data/iris.csv, line 12`."""
+        number = self.first + row if self.lines is None else int(self.lines[row])
+        return f"{self.file}, {self.word} {number}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Everything that a source's files hold, one array per input and target, rows first.
+
+    Inputs are finite float64 or uint8; targets are finite numbers or text, `(rows,)` or `(rows, …)`. `digest` is the
+    sha256 of the files' bytes. `parts` holds the tables of "validation" and "test" where these have their own files.
+    """
+
+    inputs: dict[str, np.ndarray]
+    targets: dict[str, np.ndarray]
+    digest: str
+    input_origin: Origin
+    target_origin: Origin
+    features: tuple[str, ...] | None = None
+    target_columns: tuple[str, ...] = ()
+    parts: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows ready for a plan: C-contiguous float32 or uint8 inputs, and the target in the form that the loss wants.
+
+    The target is int32 for labels, float32 otherwise, None where there is none.
+    """
+
+    inputs: dict[str, np.ndarray]
+    target: np.ndarray | None
+    rows: int
+
+
+class Source(Part):
+    """A kind of data file. `scaling` has its own default in each source."""
+
+    path_fields: ClassVar[tuple[str, ...]] = ()
+    """The fields that hold paths, which are relative to the config's folder."""
+
+    split: SplitSpec = Field(default_factory=SplitSpec)
+    scaling: ScalingMode = "none"
+
+    @abstractmethod
+    def signature(self, folder: Path) -> Signature:
+        """Read the files' headers only. Raises DataError."""
+
+    @abstractmethod
+    def read(self, folder: Path) -> Table:
+        """Read everything. Raises DataError."""
+
+    @abstractmethod
+    def reading(self, file: Path, features: tuple[str, ...] | None, with_target: bool) -> Self:
+        """This source for new data: another file of the same format, all of it in one part.
+
+        `features` are the input columns of training in their order; without `with_target` the target may be missing.
+        """
+
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        """Those of "validation" and "test" for which the config names files of their own."""
+        return ()
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there will be validation data, as far as the config alone can tell."""
+        return self.split.validation > 0 or "validation" in self.own_parts
+
+    def anchored(self, folder: Path) -> Self:
+        """The same source with absolute paths, so that it can be read from any folder."""
+        paths = {
+            name: str((folder / value).absolute())
+            for name in self.path_fields
+            if (value := getattr(self, name)) is not None
+        }
+        return self.model_copy(update=paths)
+
+    @model_validator(mode="after")
+    def _hold_out_each_part_once(self) -> Self:
+        for name in self.own_parts:
+            if getattr(self.split, name) > 0:
+                raise ValueError(f"the {name} data has its own file, so `split.{name}` must not be given as well")
+        return self
+
+
+SourceField: TypeAlias = Annotated[Source, PartField(SOURCES)]
