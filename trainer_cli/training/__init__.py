@@ -1,0 +1,1 @@
+"""A loaded config in; trained weights, reports and checkpoints out."""

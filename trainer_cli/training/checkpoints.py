@@ -1,0 +1,251 @@
+"""A run's state in, a `.safetensors` file out, and back; also weights from any such file into a program.
+
+A file holds the weights as `<layer>/<weight>`, optimizer state as `<layer>/<weight>/<slot>`, and under names that
+begin with `@` what only this program reads. Its header has one metadata key, `trainer`: JSON with all the rest. (One
+key, because the safetensors package writes several in random order, and equal states should be equal files.)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
+from trainer_cli.training.state import Best, Binding, Counters, Patience, RunState, Tensors
+
+FORMAT_VERSION = 1
+_TOTALS = "@totals/"
+_KEPT = "@kept/"
+
+
+class CheckpointError(DataError):
+    """A checkpoint cannot be read; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class WeightReport:
+    """What a file of weights brought to a model."""
+
+    path: Path
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]  # weights of the model that are not in the file and keep their initial values
+    unused: tuple[str, ...]  # tensors of the file that the model has no weight for
+
+
+class WeightSpec(Protocol):
+    """What is needed of a program's weight here."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+class WeightedProgram(Protocol):
+    """What is needed of a program here."""
+
+    @property
+    def weights(self) -> Mapping[str, Any]: ...
+
+    def initial_state(self, seed: int) -> dict[str, NDArray[Any]]: ...
+
+
+def package_version(name: str) -> str | None:
+    """The version of an installed package, without importing it."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of everything that can influence a result."""
+    packages = {name: package_version(name) for name in ("numpy", "numba", "llvmlite", "safetensors")}
+    return {"trainer": package_version("trainer-cli"), "python": platform.python_version(), **packages}
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, finds the old content or the new, never a part of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="free some disk space, or choose another folder with --run-dir",
+        ) from error
+    finally:
+        # Gone after a rename; left over only if something went wrong.
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_directory(folder: Path) -> None:
+    """Make a rename durable; not every system can open a directory."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_checkpoint(path: Path, state: RunState) -> None:
+    """Write the state; the file at `path` is whole at every moment."""
+    tensors: Tensors = {**state.weights, **state.slots}
+    tensors.update({_TOTALS + name: value for name, value in state.totals.items()})
+    tensors.update({_KEPT + name: value for name, value in state.kept_weights.items()})
+    header = {
+        "format_version": FORMAT_VERSION,
+        "versions": versions(),
+        "weights": list(state.weights),
+        "optimizer": list(state.slots),
+        "seed": state.seed,
+        "counters": asdict(state.counters),
+        "patience": asdict(state.patience),
+        "best": asdict(state.best),
+        "binding": asdict(state.binding),
+        "epoch_seconds": state.epoch_seconds,
+        "compile_seconds": state.compile_seconds,
+        "digest": state.digest,
+        "encoding": state.encoding,
+        "history": state.history,
+        "config": state.config,
+    }
+    metadata = {"trainer": json.dumps(header, allow_nan=False, separators=(",", ":"))}
+    write_atomically(path, save({name: _contiguous(value) for name, value in tensors.items()}, metadata))
+
+
+def _contiguous(value: NDArray[Any]) -> NDArray[Any]:
+    # `ascontiguousarray` would turn a scalar into a vector.
+    return value if value.flags.c_contiguous else np.array(value, order="C")
+
+
+def read_checkpoint(path: Path) -> RunState:
+    """Read a state back; raises CheckpointError if the file is missing, damaged or not a checkpoint."""
+    tensors, text = _read_file(path)
+    if text is None:
+        raise CheckpointError(
+            f"{path} holds tensors but is no checkpoint of trainer", hint="use it with --weights, which takes any names"
+        )
+    try:
+        header = json.loads(text)
+        found = header["format_version"]
+        if found != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{path} has checkpoint format {found}, this version reads {FORMAT_VERSION}",
+                hint="read it with the version of trainer that wrote it",
+            )
+        return RunState(
+            weights={name: tensors[name] for name in header["weights"]},
+            slots={name: tensors[name] for name in header["optimizer"]},
+            totals=_below(_TOTALS, tensors),
+            kept_weights=_below(_KEPT, tensors),
+            counters=Counters(**header["counters"]),
+            patience=Patience(**header["patience"]),
+            best=Best(**header["best"]),
+            binding=Binding(**header["binding"]),
+            seed=header["seed"],
+            config=header["config"],
+            encoding=header["encoding"],
+            digest=header["digest"],
+            history=header["history"],
+            epoch_seconds=header["epoch_seconds"],
+            compile_seconds=header["compile_seconds"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is a damaged checkpoint: {type(error).__name__} at {error}") from error
+
+
+def _below(prefix: str, tensors: Tensors) -> Tensors:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _read_file(path: Path) -> tuple[Tensors, str | None]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            # Copies: the file's pages would vanish under a mapping when the file is replaced.
+            tensors = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+            return tensors, metadata.get("trainer")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no checkpoint at {path}") from error
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+    except (OSError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+
+
+def find_checkpoint(path: Path, prefer: str = "best") -> Path:
+    """The checkpoint file that a path means: itself, or one in a run directory (`prefer` before the other)."""
+    if not path.is_dir():
+        return path
+    other = "last" if prefer == "best" else "best"
+    for folder in (path / "checkpoints", path):
+        for stem in (prefer, other):
+            if (folder / f"{stem}.safetensors").is_file():
+                return folder / f"{stem}.safetensors"
+    raise CheckpointError(f"{path} holds no checkpoints", hint="give a run directory or a .safetensors file")
+
+
+def import_weights(path: Path, program: WeightedProgram, seed: int = 0) -> tuple[Tensors, WeightReport]:
+    """State for a program with its weights taken from a file by name; raises ConfigError if shapes disagree.
+
+    The file may be a checkpoint, a run directory, or any safetensors file with names `<layer>/<weight>`. Optimizer
+    state starts anew.
+    """
+    path = find_checkpoint(path)
+    tensors, text = _read_file(path)
+    if text is not None:
+        try:
+            names = json.loads(text)["weights"]
+            tensors = {name: tensors[name] for name in names}
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path} is a damaged checkpoint: {type(error).__name__} at {error}") from error
+    state = program.initial_state(seed)
+    matched, problems = [], []
+    for name, spec in program.weights.items():
+        if name not in tensors:
+            continue
+        value, shape = tensors[name], tuple(spec.shape)
+        if value.shape != shape:
+            problems.append(Problem(f"weight `{name}`: the model has shape {shape}, {path.name} has {value.shape}"))
+        elif not np.issubdtype(value.dtype, np.floating):
+            problems.append(Problem(f"weight `{name}` is {value.dtype} in {path.name}, expected floats"))
+        else:
+            state[name] = np.ascontiguousarray(value, dtype=np.float32).reshape(shape)
+            matched.append(name)
+    if problems:
+        raise ConfigError(problems, hint="the layer's settings differ from those of the model that was saved")
+    report = WeightReport(
+        path,
+        matched=tuple(matched),
+        missing=tuple(name for name in program.weights if name not in tensors),
+        unused=tuple(sorted(name for name in tensors if name not in program.weights)),
+    )
+    if not matched and program.weights:
+        raise ConfigError(
+            f"none of the names in {path} is a weight of this model; "
+            f"it has {_listed(report.unused)}, the model {_listed(report.missing)}",
+            hint="weights are matched by name, `<layer>/<weight>`; give the layers the names used in the file",
+        )
+    return state, report
+
+
+def _listed(names: tuple[str, ...], limit: int = 3) -> str:
+    return ", ".join(f"`{name}`" for name in names[:limit]) + (", …" if len(names) > limit else "") or "nothing"

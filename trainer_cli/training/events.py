@@ -1,0 +1,104 @@
+"""What a run tells whoever draws it: one frozen dataclass per kind of moment, in the order in which they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from trainer_cli.errors import Problem
+from trainer_cli.training.checkpoints import WeightReport
+
+Report: TypeAlias = dict[str, float | int | None]
+"""A line of `metrics.jsonl`: flat numbers; None stands for a metric that has no value (0/0)."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run directory exists, the data is read, the first phase is compiled.
+
+    `rows` has the keys `train`, `validation`, `test` as far as they exist. `resumed` says from where and what differs
+    from the run that wrote the checkpoint; `weights` what `--weights` brought.
+    """
+
+    name: str
+    run_directory: Path
+    seed: int
+    target: str
+    threads: int | None
+    rows: Mapping[str, int]
+    parameters: int
+    trainable_parameters: int
+    phases: int
+    epochs: int  # of all phases together
+    resumed: Resumed | None = None
+    weights: WeightReport | None = None
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where a resumed run goes on."""
+
+    checkpoint: Path
+    phase: int  # counted from 1
+    epoch: int  # epochs of that phase that are done
+    step: int
+    changed: tuple[tuple[str, object, object], ...] = ()  # (key, value in the checkpoint, value now)
+    notes: tuple[str, ...] = ()  # e.g. that `last` was damaged
+
+
+@dataclass(frozen=True)
+class PhaseStarted:
+    """A phase is compiled and about to train. `notes` says what the change of phase kept and what it reset."""
+
+    phase: int  # counted from 1
+    phases: int
+    name: str | None
+    first_epoch: int  # counted from 1
+    epochs: int
+    steps_per_epoch: int
+    batch_size: int
+    compile_seconds: float
+    notes: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class SliceDone:
+    """A part of an epoch is trained: about thirteen times a second. `results`: loss and metrics so far."""
+
+    phase: int
+    epoch: int
+    epochs: int
+    steps: int  # of this epoch, done so far
+    steps_per_epoch: int
+    rows: int
+    seconds: float  # since the epoch began
+    results: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch is trained, validated and saved. `report` is the line just added to `metrics.jsonl`."""
+
+    phase: int
+    epoch: int
+    epochs: int
+    report: Report
+    improved: bool  # the `best` checkpoint is from this epoch
+    stopping: str | None = None  # why this is the phase's last epoch, if it is so before its time
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over. `summary` is the content of `summary.json`."""
+
+    run_directory: Path
+    summary: dict[str, object]
+    notes: tuple[str, ...] = ()
+
+
+Event: TypeAlias = Started | PhaseStarted | SliceDone | EpochDone | Finished

@@ -1,0 +1,186 @@
+"""A run's facts in; its folder with config, manifest, metrics and summary out."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from trainer_cli.errors import ConfigError, ResourceError
+from trainer_cli.training.checkpoints import versions, write_atomically
+
+_OWN_FILES = ("config.yaml", "manifest.json", "metrics.jsonl", "summary.json", "checkpoints")
+
+
+class RunDirectory:
+    """The files of one run. `last` and `best` are its checkpoints."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last = path / "checkpoints" / "last.safetensors"
+        self.best = path / "checkpoints" / "best.safetensors"
+        self.metrics = path / "metrics.jsonl"
+
+    def write_config(self, text: str) -> None:
+        write_atomically(self.path / "config.yaml", text.encode())
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        write_atomically(self.path / "manifest.json", _json(manifest))
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        write_atomically(self.path / "summary.json", _json(summary))
+
+    def append_metrics(self, report: Mapping[str, Any]) -> None:
+        """Add one line, at once visible to readers."""
+        try:
+            with open(self.metrics, "a", encoding="utf-8") as file:
+                file.write(_line(report))
+        except OSError as error:
+            raise ResourceError(f"cannot write {self.metrics}: {error.strerror or error}") from error
+
+    def rewrite_metrics(self, reports: Iterable[Mapping[str, Any]]) -> None:
+        """Make the file hold exactly these lines: a resumed run drops what came after its checkpoint."""
+        write_atomically(self.metrics, "".join(map(_line, reports)).encode())
+
+
+def _line(report: Mapping[str, Any]) -> str:
+    return json.dumps({key: _finite(value) for key, value in report.items()}, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: a metric without a value is null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def create_run_directory(
+    name: str, explicit: Path | None = None, *, root: Path = Path("runs"), now: datetime | None = None
+) -> RunDirectory:
+    """A new, empty folder: `explicit`, or `<root>/<name>/<UTC time>`; raises if it holds something already."""
+    try:
+        if explicit is not None:
+            explicit.mkdir(parents=True, exist_ok=True)
+            _refuse_used(explicit)
+            (explicit / "checkpoints").mkdir()
+            return RunDirectory(explicit)
+        folder = root / (re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run")
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+        number = 1
+        while True:
+            # Runs that start in the same second are told apart by whoever makes the folder first.
+            path = folder / (stamp if number == 1 else f"{stamp}-{number}")
+            try:
+                path.mkdir()
+            except FileExistsError:
+                number += 1
+                continue
+            (path / "checkpoints").mkdir()
+            return RunDirectory(path)
+    except OSError as error:
+        raise ResourceError(
+            f"cannot create a run directory at {explicit or root}: {error.strerror or error}",
+            hint="choose a writable folder with --run-dir",
+        ) from error
+
+
+def _refuse_used(path: Path) -> None:
+    found = sorted(entry.name for entry in path.iterdir())
+    if not found:
+        return
+    if "checkpoints" in found or "manifest.json" in found:
+        raise ConfigError(
+            f"{path} already holds a run", hint=f"go on with it by --resume {path}, or choose another --run-dir"
+        )
+    raise ConfigError(f"{path} is not empty ({', '.join(found[:3])})", hint="choose an empty or a new --run-dir")
+
+
+def open_run_directory(path: Path) -> RunDirectory:
+    """The folder of a run that is to go on."""
+    if not (path / "checkpoints").is_dir():
+        raise ConfigError(f"{path} is no run directory: it has no checkpoints", hint="give the folder that `fit` made")
+    return RunDirectory(path)
+
+
+def latest_run(name: str, root: Path = Path("runs")) -> Path:
+    """The newest run directory of a config that has a checkpoint."""
+    folder = root / (re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run")
+    runs = [path.parents[1] for path in folder.glob("*/checkpoints/*.safetensors")]
+    if not runs:
+        raise ConfigError(f"there is no run to resume in {folder}", hint="give its folder: --resume <run directory>")
+    # Suffixes count runs of the same second: `-10` is newer than `-2`.
+    return max(runs, key=_age_key)
+
+
+def _age_key(path: Path) -> tuple[str, int]:
+    stamp, _, number = path.name.partition("-")
+    return stamp, int(number) if number.isdigit() else 1
+
+
+def manifest(
+    *, seed: int, target: str, threads: int | None, digest: str | None, config_folder: Path, command: Sequence[str]
+) -> dict[str, Any]:
+    """What the run was made of and on."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(command) if command else None,
+        "versions": versions(),
+        "platform": platform.platform(),
+        "cpu": cpu_model(),
+        "cpus": available_cpus(),
+        "target": target,
+        "threads": threads if threads is not None else available_cpus(),
+        "seed": seed,
+        "data_digest": digest,
+        "git": git_state(config_folder),
+    }
+
+
+def available_cpus() -> int:
+    """Processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The processor's name as far as the system tells."""
+    try:
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    if sys.platform == "darwin":
+        return _output(["sysctl", "-n", "machdep.cpu.brand_string"]) or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def git_state(folder: Path, run: Callable[[Sequence[str]], str | None] | None = None) -> dict[str, Any] | None:
+    """Commit of the repository that holds a folder and whether tracked files differ from it; None without one."""
+    run = run or _output
+    commit = run(["git", "-C", str(folder), "rev-parse", "HEAD"])
+    if not commit:
+        return None
+    changes = run(["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"])
+    return {"commit": commit, "modified": bool(changes)}
+
+
+def _output(command: Sequence[str]) -> str | None:
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()

@@ -1,0 +1,120 @@
+"""The whole of a run at one moment: weights, optimizer state, counters and history; enough, alone, to go on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tensors: TypeAlias = dict[str, NDArray[Any]]
+
+
+@dataclass
+class Counters:
+    """Where the run stands. The order of the rows needs no state: it is a function of (seed, phase, epoch)."""
+
+    phase: int = 0  # position in the list of phases
+    epoch: int = 0  # epochs of this phase that are done
+    position: int = 0  # rows of the epoch under way that are trained on
+    step: int = 0  # updates of the whole run
+    optimizer_step: int = 0  # updates since the optimizer's state was last reset
+
+
+@dataclass
+class Patience:
+    """What early stopping remembers within a phase."""
+
+    wait: int = 0
+    best: float | None = None
+    best_epoch: int | None = None  # counted from 0, as in the counters
+    stopped: bool = False
+
+
+@dataclass
+class Best:
+    """The epoch that the `best` checkpoint is from."""
+
+    monitor: str | None = None
+    mode: str = "min"
+    loss: Any = None  # the loss's config: values under different losses do not compare
+    value: float | None = None
+    report: dict[str, Any] | None = None
+
+
+@dataclass
+class Binding:
+    """What optimizer state belongs to: it survives a recompilation if and only if this stays the same."""
+
+    optimizer: str = ""
+    structural: dict[str, Any] = field(default_factory=dict)
+    trainable: list[str] = field(default_factory=list)
+    slots: dict[str, list[int]] = field(default_factory=dict)
+
+    def difference(self, new: Binding) -> str | None:
+        """Why state made under this binding cannot be used under `new`, or None if it can."""
+        if self.optimizer != new.optimizer:
+            return f"the optimizer changed from {self.optimizer or 'none'} to {new.optimizer or 'none'}"
+        changed = [
+            key
+            for key in sorted({*self.structural, *new.structural})
+            if self.structural.get(key) != new.structural.get(key)
+        ]
+        if changed:
+            return f"{', '.join(f'`{key}`' for key in changed)} of {new.optimizer} changed"
+        if sorted(self.trainable) != sorted(new.trainable):
+            return _trainable_difference(self.trainable, new.trainable)
+        if self.slots != new.slots:
+            return f"the state that {new.optimizer} keeps per weight changed"
+        return None
+
+
+def _trainable_difference(old: list[str], new: list[str]) -> str:
+    parts = []
+    added = sorted(set(new) - set(old))
+    removed = sorted(set(old) - set(new))
+    if removed:
+        parts.append(f"no longer trained: {_some(removed)}")
+    if added:
+        parts.append(f"now trained: {_some(added)}")
+    return f"the set of trained weights changed ({'; '.join(parts)})"
+
+
+def _some(names: list[str], limit: int = 4) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+@dataclass
+class RunState:
+    """Everything that a checkpoint holds."""
+
+    weights: Tensors = field(default_factory=dict)
+    slots: Tensors = field(default_factory=dict)
+    totals: Tensors = field(default_factory=dict)  # sums of the epoch under way, float64
+    kept_weights: Tensors = field(default_factory=dict)  # early stopping's best, if it is to restore them
+    counters: Counters = field(default_factory=Counters)
+    patience: Patience = field(default_factory=Patience)
+    best: Best = field(default_factory=Best)
+    binding: Binding = field(default_factory=Binding)
+    seed: int = 0
+    config: dict[str, Any] = field(default_factory=dict)
+    encoding: dict[str, Any] | None = None
+    digest: str | None = None  # of the data
+    history: list[dict[str, Any]] = field(default_factory=list)
+    epoch_seconds: float = 0.0  # spent on the epoch under way
+    compile_seconds: float = 0.0
+
+    def tensors(self) -> Tensors:
+        """Weights and optimizer state in one mapping, as an executable takes them."""
+        return {**self.weights, **self.slots}
+
+    def take(self, tensors: Mapping[str, NDArray[Any]], slot_names: set[str]) -> None:
+        """Replace weights and optimizer state by an executable's."""
+        self.weights = {name: value for name, value in tensors.items() if name not in slot_names}
+        self.slots = {name: value for name, value in tensors.items() if name in slot_names}
+
+    def non_finite(self) -> list[str]:
+        """Names of weights and optimizer state that hold a NaN or an infinity."""
+        return [name for name, value in self.tensors().items() if not np.all(np.isfinite(value))]
