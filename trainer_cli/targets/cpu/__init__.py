@@ -1,0 +1,1 @@
+"""The CPU target: a schedule comes in, native code that trains goes out."""
