@@ -1,0 +1,1 @@
+"""From a config to a schedule: one file per pass."""

@@ -1,0 +1,27 @@
+"""The table of primitive operations, one file per family; importing the package fills the table."""
+
+from trainer_cli.ir.ops import (
+    convolution,
+    elementwise,
+    indexing,
+    leaves,
+    loops,
+    products,
+    randomness,
+    reductions,
+    structure,
+    windows,
+)
+
+__all__ = [
+    "convolution",
+    "elementwise",
+    "indexing",
+    "leaves",
+    "loops",
+    "products",
+    "randomness",
+    "reductions",
+    "structure",
+    "windows",
+]

@@ -1,0 +1,176 @@
+"""Loops: one body applied along an axis with carried values (a scan), differentiable by running it backwards.
+
+`loop(*initial, *sequences, *captured)` with a body graph whose parameters are, in this order, the carried values, one
+slice of each sequence, and the captured values. The body's results are the next carried values, then the emitted
+ones. The loop's value is a tuple of the last carried values and the emitted values stacked; `project` takes one out.
+The axis of time is 1 for values with a batch axis and 0 for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from trainer_cli.ir.adjoint import adjoints
+from trainer_cli.ir.graph import Graph, Value, copy_into, reachable
+from trainer_cli.ir.primitive import Array, Context, DType, IRError, Shape, define, require
+
+FAMILY = "loop"
+
+
+def time_axis(batched: bool) -> int:
+    return 1 if batched else 0
+
+
+def stacked(shape: Shape, length: int, batched: bool) -> Shape:
+    """The shape of a value of every step, stacked."""
+    axis = time_axis(batched)
+    return (*shape[:axis], length, *shape[axis:])
+
+
+def sliced(x: Value) -> Shape:
+    """The shape of one step of a sequence."""
+    axis = time_axis(x.batched)
+    return (*x.shape[:axis], *x.shape[axis + 1 :])
+
+
+def _shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
+    carries, sequences, length = attributes["carries"], attributes["sequences"], attributes["length"]
+    parameters, results = attributes["parameters"], attributes["results"]
+    require(len(parameters) == len(operands), "one parameter of the body per operand")
+    require(length > 0 and len(results) >= carries, "the body gives every carried value")
+    for position, (operand, parameter) in enumerate(zip(operands, parameters, strict=True)):
+        expected = operand.shape
+        if carries <= position < carries + sequences:
+            require(operand.rank > time_axis(operand.batched), "a sequence has an axis of time")
+            require(operand.shape[time_axis(operand.batched)] == length, "sequences have the loop's length")
+            expected = sliced(operand)
+        require(parameter.shape == expected and parameter.dtype == operand.dtype, f"parameter {position} does not fit")
+    for operand, result in zip(operands[:carries], results[:carries], strict=True):
+        require((operand.shape, operand.dtype) == (result.shape, result.dtype), "a carried value keeps its shape")
+    return (), "tuple"
+
+
+def _meaning(node: Value, context: Context, *arrays: Array) -> tuple[Array, ...]:
+    from trainer_cli.ir.evaluation import run
+
+    a = node.attributes
+    carries, sequences, length = a["carries"], a["sequences"], a["length"]
+    carried = list(arrays[:carries])
+    captured = arrays[carries + sequences :]
+    emitted: list[list[Array]] = [[] for _ in a["results"][carries:]]
+    axes = [time_axis(operand.batched) for operand in node.operands[carries : carries + sequences]]
+    order = range(length - 1, -1, -1) if a["reverse"] else range(length)
+    for time in order:
+        slices = [np.take(x, time, axis) for x, axis in zip(arrays[carries : carries + sequences], axes, strict=True)]
+        bound = dict(zip(a["parameters"], [*carried, *slices, *captured], strict=True))
+        results = run(a["results"], bound, context)
+        carried = results[:carries]
+        for history, result in zip(emitted, results[carries:], strict=True):
+            history.append(result)
+    stacks = []
+    for history, result in zip(emitted, a["results"][carries:], strict=True):
+        stacks.append(np.stack(history[::-1] if a["reverse"] else history, axis=time_axis(result.batched)))
+    return (*carried, *stacks)
+
+
+def _loop_gradient(node: Value, g: Value) -> Sequence[Value | None]:
+    raise IRError("the adjoint of a loop is taken by its projections together; see `loop_adjoint`")
+
+
+define("loop", FAMILY, _shape, _meaning, _loop_gradient)
+
+
+def _project_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
+    (loop,), position = operands, attributes["position"]
+    require(loop.op == "loop", "projects a loop")
+    results, carries = loop.attributes["results"], loop.attributes["carries"]
+    require(0 <= position < len(results), f"the loop has {len(results)} results")
+    result = results[position]
+    if position < carries:
+        return result.shape, result.dtype
+    return stacked(result.shape, loop.attributes["length"], result.batched), result.dtype
+
+
+define(
+    "project",
+    FAMILY,
+    _project_shape,
+    lambda node, context, results: results[node.attributes["position"]],
+)
+
+
+def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | None]:
+    """The adjoints of a loop's operands from the adjoints of its results, by position.
+
+    A second loop runs the other way: it carries the adjoints of the carried values and the sums of the adjoints of
+    the captured ones, and computes each step of the body again from the carried values that the forward loop saved.
+    """
+    from trainer_cli.ir import language as ir
+
+    a, graph = node.attributes, node.graph
+    carries, sequences = a["carries"], a["sequences"]
+    parameters, results = a["parameters"], a["results"]
+    saved = _saved_carries(node)
+    differentiable = [index for index, parameter in enumerate(parameters) if parameter.dtype == "float"]
+
+    body = Graph()
+    position = 0
+
+    def parameter(shape: Shape, dtype: DType) -> Value:
+        nonlocal position
+        position += 1
+        return body.parameter(position - 1, shape, dtype)
+
+    carry_in = [index for index in differentiable if index < carries]
+    captured_in = [index for index in differentiable if index >= carries + sequences]
+    carried_adjoints = {index: parameter(parameters[index].shape, "float") for index in carry_in}
+    captured_sums = {index: parameter(parameters[index].shape, "float") for index in captured_in}
+    forward = {parameters[i]: parameter(parameters[i].shape, parameters[i].dtype) for i in range(carries + sequences)}
+    emitted = {index: parameter(results[index].shape, "float") for index in sorted(adjoint_of) if index >= carries}
+    for index in range(carries + sequences, len(parameters)):
+        forward[parameters[index]] = parameter(parameters[index].shape, parameters[index].dtype)
+
+    copied = copy_into(body, reachable(results), dict(forward))
+    seeds = [(copied[results[index]], carried_adjoints[index]) for index in carry_in]
+    seeds += [(copied[results[index]], emitted[index]) for index in emitted]
+    wanted = [forward[parameters[index]] for index in differentiable]
+    inner = dict(zip(differentiable, adjoints(seeds, wanted), strict=True))
+    filled = {index: inner[index] or ir.zeros_like(forward[parameters[index]]) for index in differentiable}
+    body_results = [filled[index] for index in carry_in]
+    body_results += [captured_sums[index] + filled[index] for index in captured_in]
+    sequence_in = [index for index in differentiable if carries <= index < carries + sequences]
+    body_results += [filled[index] for index in sequence_in]
+
+    operands: list[Value] = []
+    for index in carry_in:
+        operands.append(adjoint_of.get(index) or ir.zeros_like(node.operands[index]))
+    operands += [ir.zeros_like(node.operands[index]) for index in captured_in]
+    operands += saved
+    operands += node.operands[carries : carries + sequences]
+    operands += [adjoint_of[index] for index in emitted]
+    operands += node.operands[carries + sequences :]
+    backward = graph.emit(
+        "loop",
+        operands,
+        carries=len(carry_in) + len(captured_in),
+        sequences=carries + sequences + len(emitted),
+        length=a["length"],
+        reverse=not a["reverse"],
+        parameters=tuple(body.parameter_list()),
+        results=tuple(body_results),
+    )
+    order = [*carry_in, *captured_in, *sequence_in]
+    taken = {index: graph.emit("project", (backward,), position=place) for place, index in enumerate(order)}
+    return [taken.get(index) for index in range(len(parameters))]
+
+
+def _saved_carries(node: Value) -> list[Value]:
+    """The carried values at the start of every step, stacked: the loop emits them last, as its builder arranged."""
+    a = node.attributes
+    count = len(a["results"])
+    return [
+        node.graph.emit("project", (node,), position=count - a["carries"] + index) for index in range(a["carries"])
+    ]

@@ -1,0 +1,1 @@
+"""What a config can name; one file per part, discovered by file name."""

@@ -1,0 +1,1 @@
+"""One file per initializer; the file's stem is the name that a config uses."""

@@ -1,0 +1,63 @@
+"""The contract of a layer: values from the layers before it in, one value out, weights asked of its scope."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, NoReturn, Protocol, TypeAlias
+
+from pydantic import Field
+
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.activation import Activation
+from trainer_cli.parts.constraint import Constraint
+from trainer_cli.parts.families import LAYERS, PartField
+from trainer_cli.parts.initializer import Initializer
+from trainer_cli.parts.part import Part
+from trainer_cli.parts.regularizer import Regularizer
+
+
+class LayerScope(Protocol):
+    """What a layer may ask of the trace that it is part of."""
+
+    @property
+    def training(self) -> bool:
+        """True while the training step is traced; dropout and batch statistics act only then."""
+
+    def weight(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: Initializer,
+        *,
+        regularizer: Regularizer | None = None,
+        constraint: Constraint | None = None,
+        trainable: bool = True,
+    ) -> Value:
+        """The layer's weight `<layer>/<name>`; asked for twice, the same weight."""
+
+    def assign(self, weight: Value, value: Value) -> None:
+        """Give a non-trainable weight a new value at the end of the training step."""
+
+    def activate(self, activation: Activation, x: Value) -> Value:
+        """Apply an activation and remember it, so that a loss can find the logits behind it."""
+
+    def random_uniform(self, like: Value) -> Value:
+        """Fresh numbers in [0, 1) of `like`'s shape, a function of (seed, layer, step, element) alone."""
+
+    def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
+        """Stop with a config error placed at one of the layer's fields."""
+
+
+class Layer(Part):
+    """A function with weights. `name` defaults to `<type>_<n>`; `inputs` to the layer above."""
+
+    name: str | None = Field(default=None, description="name of the layer; its weights are called <name>/<weight>")
+    inputs: list[str] | None = Field(default=None, description="names of the layers whose outputs this one takes")
+    trainable: bool = Field(default=True, description="false excludes the layer's weights from the update")
+
+    @abstractmethod
+    def trace(self, scope: LayerScope, *inputs: Value) -> Value:
+        """Write the layer's IR. Inputs and the result are `(batch, …)`."""
+
+
+LayerField: TypeAlias = Annotated[Layer, PartField(LAYERS)]

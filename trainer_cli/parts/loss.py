@@ -1,0 +1,55 @@
+"""The contract of a loss: targets and a prediction in, one number per sample out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.families import LOSSES, PartField
+from trainer_cli.parts.part import Part
+
+TargetForm: TypeAlias = Literal["values", "labels", "one_hot", "binary"]
+"""How a loss wants its targets: `values` as the prediction's shape, `labels` class numbers without the class axis,
+`one_hot` class indicators in the prediction's shape, `binary` 0 or 1 in the prediction's shape."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An output of the model as losses and metrics see it.
+
+    `value`: `(batch, …, classes)`; `activation`: the name of the activation that made it, None for none or unknown;
+    `logits`: the value before that activation.
+    """
+
+    value: Value
+    activation: str | None = None
+    logits: Value | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the pairing of loss and output: `impossible` is an error, `doubtful` a warning."""
+
+    severity: Literal["impossible", "doubtful"]
+    message: str
+    hint: str | None = None
+
+
+class Loss(Part):
+    """A differentiable measure of error, the mean of which over the samples is minimised."""
+
+    target: ClassVar[TargetForm] = "values"
+
+    @abstractmethod
+    def per_sample(self, target: Value, prediction: Prediction) -> Value:
+        """Write the loss's IR; the result is `(batch,)`, a mean over any further axes."""
+
+    def findings(self, prediction: Prediction) -> Sequence[Finding]:
+        """What speaks against this loss on this output (activation, shape); empty if nothing."""
+        return ()
+
+
+LossField: TypeAlias = Annotated[Loss, PartField(LOSSES)]

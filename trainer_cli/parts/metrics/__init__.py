@@ -1,0 +1,1 @@
+"""One file per metric; the file's stem is the name that a config uses."""

@@ -1,0 +1,1 @@
+"""What runs a program: `reference` defines every result, `cpu` computes it fast."""
