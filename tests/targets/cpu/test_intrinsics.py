@@ -83,7 +83,7 @@ def test_kernel_attributes_mark_the_function() -> None:
 def test_inline_attributes_leave_no_call() -> None:
     @njit(**OPTIONS)
     def sweep(x: Any) -> None:
-        pass
+        machine.inline_attributes()
         for i in range(100):
             for j in range(100):
                 x[i] = math.sin(x[i]) * np.float32(j)

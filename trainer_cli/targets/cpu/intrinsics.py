@@ -141,7 +141,9 @@ def stack_floats(typingctx: Any, count: Any) -> Any:
     shape = ir.ArrayType(ir.FloatType(), count.literal_value)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        buffer = cgutils.alloca_once(builder, shape)
+        # Numba's own `alloca_once` would also fill it with zeros, element by element.
+        with builder.goto_entry_block():
+            buffer = builder.alloca(shape)
         buffer.align = CACHE_LINE
         return builder.bitcast(buffer, ir.FloatType().as_pointer())
 
