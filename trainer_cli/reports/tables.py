@@ -1,0 +1,65 @@
+"""Programs, descriptions and lists of columns in, Rich tables out, and the console that suits a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import IO, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from trainer_cli.reports import text
+from trainer_cli.reports.progress import is_terminal
+
+_WIDTH_OF_FILES = 120
+
+
+def console(stream: IO[str], *, force: bool = False) -> Console:
+    """A console for a stream; what is no terminal gets no colour and room enough for a table."""
+    if force or is_terminal(stream):
+        return Console(file=stream, force_terminal=True, highlight=False)
+    return Console(file=stream, width=_WIDTH_OF_FILES, highlight=False, no_color=True, soft_wrap=False)
+
+
+def growing_table(columns: Sequence[str], *, show_header: bool) -> Table:
+    """A table whose columns have widths that do not depend on its rows, so that rows can be printed one by one."""
+    table = Table(box=None, show_header=show_header, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in columns:
+        width = _width(name)
+        table.add_column(_heading(name), justify="right", min_width=width, max_width=width, no_wrap=True)
+    return table
+
+
+def fitting(columns: Sequence[str], width: int) -> list[str]:
+    """The columns of a growing table that a line of `width` characters holds; the least telling go first."""
+    kept = list(columns)
+    expendable = ["learning_rate", "seconds", *(name for name in reversed(columns) if name not in ("epoch", "loss"))]
+    for name in expendable:
+        if sum(_width(column) + 2 for column in kept) <= width:
+            break
+        if name in kept and name not in ("val_loss", "best"):
+            kept.remove(name)
+    return kept
+
+
+def _width(name: str) -> int:
+    return max(len(_heading(name)), {"epoch": 7, "best": 4}.get(name, 9))
+
+
+def _heading(name: str) -> str:
+    return {"learning_rate": "rate", "seconds": "time", "best": ""}.get(name, name)
+
+
+def layer_table(layers: Iterable[Any]) -> Table:
+    """Name, type, output shape and parameters of every layer; `layers` are a program's layer rows."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    table.add_column("layer", no_wrap=True)
+    table.add_column("type", no_wrap=True)
+    table.add_column("output shape", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
+    for layer in layers:
+        frozen = layer.parameters - layer.trainable_parameters
+        note = f" ({frozen:,} frozen)" if frozen else ""
+        table.add_row(layer.name, layer.type, text.shape(layer.output_shape), f"{layer.parameters:,}{note}")
+    return table
