@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from trainer_cli.reports import messages, text
-from trainer_cli.reports.progress import is_terminal, write_json
+from trainer_cli.reports.json_lines import write_json
+from trainer_cli.reports.progress import is_terminal
 from trainer_cli.reports.tables import console, fitting, growing_table
 from trainer_cli.training.events import EpochDone, Event, Finished, PhaseStarted, SliceDone, Started
 

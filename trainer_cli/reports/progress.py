@@ -5,13 +5,13 @@ stdout gets the epochs' numbers, stderr the messages and the bar. Rich is import
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import AbstractContextManager
 from typing import IO, Literal, Protocol, Self, TypeAlias
 
 from trainer_cli.reports import messages, text
+from trainer_cli.reports.json_lines import write_json
 from trainer_cli.training.events import EpochDone, Event, Finished
 
 ProgressMode: TypeAlias = Literal["auto", "plain", "rich", "none"]
@@ -90,18 +90,3 @@ class PlainPicture:
             write_json(event.summary, self._stdout)
         for line in messages.lines(event):
             self.say(line)
-
-
-def write_json(value: object, stream: IO[str]) -> None:
-    """One JSON value on one line, at once; a number that JSON lacks becomes null."""
-    print(json.dumps(_finite(value), ensure_ascii=False, default=str), file=stream, flush=True)
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, float):
-        return value if abs(value) != float("inf") and value == value else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

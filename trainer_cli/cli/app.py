@@ -1,0 +1,72 @@
+"""The commands and their options, made into one Typer app; a command's work is imported when it runs, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from trainer_cli.cli import compile as compile_command
+from trainer_cli.cli import evaluate, fit, predict, schema, validate
+
+EPILOG = (
+    "Exit codes: 0 ok, 1 bug in trainer, 2 config, 3 data, 4 diverged, 6 environment, "
+    "130 and 143 interrupted with a checkpoint written."
+)
+
+# Plain help text: Rich's panels would cost a third of the time that `--help` takes.
+app = typer.Typer(
+    name="trainer",
+    help="Trains neural networks declared in YAML, compiled to native code.",
+    epilog=EPILOG,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+app.command("fit")(fit.command)
+app.command("validate")(validate.command)
+app.command("evaluate")(evaluate.command)
+app.command("predict")(predict.command)
+app.command("compile")(compile_command.command)
+app.command("schema")(schema.command)
+
+COMMANDS = ("fit", "validate", "evaluate", "predict", "compile", "schema")
+SWITCHES = ("--json", "--strict", "--quiet", "-q", "--source", "--help", "--version")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from trainer_cli import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run one command; leaves by SystemExit."""
+    app(command_first(arguments), prog_name="trainer")
+
+
+def command_first(arguments: Sequence[str]) -> list[str]:
+    """The same arguments with the command in front, so that options may stand before it too."""
+    value_follows = False
+    for position, argument in enumerate(arguments):
+        if argument in COMMANDS and not value_follows:
+            return [argument, *arguments[:position], *arguments[position + 1 :]]
+        if argument == "--" or not (value_follows or argument.startswith("-")):
+            break
+        value_follows = not value_follows and "=" not in argument and argument not in SWITCHES
+        # `--data` is a switch of `validate` and takes a file elsewhere.
+        if argument == "--data" and arguments[position + 1 : position + 2] == ["validate"]:
+            value_follows = False
+    return list(arguments)

@@ -1,0 +1,64 @@
+"""The entry point: arguments in, an exit code out, and every failure told in words on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from trainer_cli.errors import ConfigError, TrainerError
+
+
+def main() -> None:
+    """Run the command line and leave the process with the exit code that it deserves."""
+    try:
+        from trainer_cli.cli.app import run
+
+        run(sys.argv[1:])
+    except TrainerError as error:
+        tell(explain(error))
+        leave(error.exit_code)
+    except BrokenPipeError:
+        # The reader of a pipe (`trainer … | head`) has gone: nobody is left to tell.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # the interpreter flushes it at exit
+        leave(141)
+    except KeyboardInterrupt:
+        tell("interrupted")
+        leave(130)
+    except MemoryError as error:
+        tell(f"error: not enough memory{f': {error}' if str(error) else ''}\n  hint: a smaller `fit.batch_size` helps")
+        leave(6)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        tell("\nThis is a bug in trainer, not in your config. Please report it with the lines above and the config.")
+        leave(1)
+
+
+def explain(error: TrainerError) -> str:
+    """The words for an expected failure: the problems of a config with their lines, or the message and its hint."""
+    if isinstance(error, ConfigError):
+        from trainer_cli.config.messages import render
+
+        words = render(error.problems)
+        hint = error.hint if all(problem.hint != error.hint for problem in error.problems) else None
+    else:
+        words, hint = f"error: {error.message}", error.hint
+    return f"{words}\n  hint: {hint}" if hint else words
+
+
+def tell(words: str) -> None:
+    """Write to stderr, which may be closed."""
+    try:
+        print(words, file=sys.stderr, flush=True)
+    except (BrokenPipeError, ValueError):
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+def leave(code: int) -> None:
+    """Exit with a code."""
+    raise SystemExit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Options that several commands share, and what they have in common: the config in, its problems placed and told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from trainer_cli.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from trainer_cli.config.source import SourceTree
+
+
+class Target(StrEnum):
+    """What runs the network: native code, or NumPy in float64 as the definition of what is right."""
+
+    CPU = "cpu"
+    REFERENCE = "reference"
+
+
+class Progress(StrEnum):
+    """How progress is shown."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    RICH = "rich"
+    NONE = "none"
+
+
+ConfigArgument: TypeAlias = Annotated[
+    Path | None, typer.Argument(metavar="CONFIG", show_default=False, help="The YAML file.")
+]
+ConfigOption: TypeAlias = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="The YAML file, instead of as an argument.")
+]
+SetOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Override a key of the config, e.g. --set optimizer.learning_rate=1e-2 or "
+        "--set 'architecture[0].units=32'; VALUE is YAML. May be given several times.",
+    ),
+]
+RunDirectoryOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--run-dir", metavar="FOLDER", help="Where the run's files go [default: runs/<name>/<UTC time>]."),
+]
+ThreadsOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, metavar="N", help="Threads [default: all cores]; any number gives the same bits."),
+]
+TargetOption: TypeAlias = Annotated[
+    Target, typer.Option("--target", help="cpu: compiled native code; reference: NumPy in float64, slow.")
+]
+WeightsOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        metavar="FILE",
+        help="Weights by name, <layer>/<weight>: a checkpoint, a run directory or any safetensors file.",
+    ),
+]
+JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+ProgressOption: TypeAlias = Annotated[
+    Progress, typer.Option("--progress", help="auto: a live table and bar on a terminal, plain lines elsewhere.")
+]
+StrictOption: TypeAlias = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")]
+QuietOption: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors.")]
+
+
+def chosen(argument: Path | None, option: Path | None, what: str = "config") -> Path:
+    """The file that was given as an argument or with `--config`; exactly one of the two."""
+    if argument is not None and option is not None and argument != option:
+        raise typer.BadParameter(f"two files were given, `{argument}` and `{option}`", param_hint="--config")
+    path = argument or option
+    if path is None:
+        raise typer.BadParameter(f"give the {what}: a YAML file", param_hint="CONFIG")
+    return path
+
+
+def placed(problems: Iterable[Problem], source: SourceTree) -> list[Problem]:
+    """The problems with the lines and columns of the keys that they are about."""
+    return [
+        problem if problem.place or not problem.path else replace(problem, place=source.place(problem.path))
+        for problem in problems
+    ]
+
+
+@contextmanager
+def places_from(source: SourceTree) -> Iterator[None]:
+    """Give the problems of a ConfigError raised within, long after the text was read, their lines and columns."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(placed(error.problems, source), hint=error.hint) from error
+
+
+def say(lines: Iterable[str], *, quiet: bool = False) -> None:
+    """Messages go to stderr: stdout is for data."""
+    if not quiet:
+        for line in lines:
+            print(line, file=sys.stderr, flush=True)
+
+
+def warn(problems: Sequence[Problem]) -> None:
+    """Show warnings."""
+    from trainer_cli.reports import text
+
+    say(text.warning(problem) for problem in problems)
