@@ -80,7 +80,7 @@ def test_on_a_terminal_the_table_grows_below_one_header(terminal):
     assert len(re.findall(r"epoch +loss +accuracy +val_loss +rate +time", plain)) == 1
     assert len(re.findall(r"\b[123]/3 +[01]\.\d{3,4} +0\.9713 +nan +0\.002 +250 ms", plain)) == 3
     assert "20/40 steps" in plain, "the bar is drawn between rows"
-    assert stdout.endswith("\x1b[?25h"), "the cursor is shown again"
+    assert stdout.rstrip("\r").endswith("\x1b[?25h"), "the cursor is shown again"
 
 
 def test_no_color_leaves_no_colour(terminal, monkeypatch):
