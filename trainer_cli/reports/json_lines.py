@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO
+from dataclasses import asdict, fields
+from typing import IO, TYPE_CHECKING
 
 from trainer_cli.errors import Problem
+
+if TYPE_CHECKING:
+    from trainer_cli.training.compile import Compilation
 
 
 def write_json(value: object, stream: IO[str] | None = None) -> None:
@@ -23,6 +27,16 @@ def validation(ok: bool, problems: Sequence[Problem], warnings: Sequence[Problem
         "warnings": [problem_record(problem) for problem in warnings],
         "notes": list(notes),
     }
+
+
+def compilation(compiled: Compilation, *, with_source: bool) -> dict[str, object]:
+    """What `trainer compile` tells."""
+    record = {field.name: getattr(compiled, field.name) for field in fields(compiled)}
+    record["layers"] = [asdict(layer) for layer in compiled.layers]
+    record["warnings"] = [problem_record(problem) for problem in compiled.warnings]
+    if not with_source:
+        del record["source"]
+    return record
 
 
 def problem_record(problem: Problem) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 from rich import box
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from trainer_cli.reports import text
 from trainer_cli.reports.progress import is_terminal
+from trainer_cli.training.compile import Compilation
 
 _WIDTH_OF_FILES = 120
 
@@ -63,3 +65,38 @@ def layer_table(layers: Iterable[Any]) -> Table:
         note = f" ({frozen:,} frozen)" if frozen else ""
         table.add_row(layer.name, layer.type, text.shape(layer.output_shape), f"{layer.parameters:,}{note}")
     return table
+
+
+_UNITS = {"flops": "FLOP", "bytes": "B", "arena": "B"}
+
+
+def plan_rows(description: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a target says of its plan, as label and words."""
+    rows = []
+    for key, value in description.items():
+        unit = next((unit for word, unit in _UNITS.items() if word in key), None)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            words = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        else:
+            words = text.amount(value, unit) if unit else text.number(value)
+        rows.append((key.replace("_", " "), words))
+    return rows
+
+
+def print_compilation(compiled: Compilation, stream: IO[str] | None = None) -> None:
+    """The layer table, the totals, and what a step costs."""
+    out = console(stream or sys.stdout)
+    out.print(layer_table(compiled.layers))
+    frozen = compiled.parameters - compiled.trainable_parameters
+    size = text.amount(4 * compiled.parameters, "B")
+    rows = [
+        ("parameters", f"{compiled.parameters:,}" + (f", {frozen:,} of them frozen" if frozen else "") + f" ({size})")
+    ]
+    rows += [("loss", compiled.loss or "none"), ("optimizer", compiled.optimizer or "none")]
+    rows.append(("batch size", f"{compiled.batch_size:,}"))
+    rows += plan_rows(compiled.description)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for label, words in rows:
+        table.add_row(label, words)
+    out.print()
+    out.print(table)

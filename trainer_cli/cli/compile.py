@@ -1,0 +1,45 @@
+"""`trainer compile`: a config in; its layer table, costs and plan out, and on request the generated source."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trainer_cli.cli import options
+
+
+def command(
+    config: options.ConfigArgument = None,
+    config_option: options.ConfigOption = None,
+    overrides: options.SetOption = None,
+    phase: Annotated[int, typer.Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
+    source: Annotated[bool, typer.Option("--source", help="Print the generated source instead.")] = False,
+    threads: options.ThreadsOption = None,
+    target: options.TargetOption = options.Target.CPU,
+    strict: options.StrictOption = False,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Show what a config is compiled to: layers and parameters, work per step, regions and barriers."""
+    from trainer_cli.config.load import load
+    from trainer_cli.errors import ConfigError
+    from trainer_cli.reports.json_lines import write_json
+    from trainer_cli.training.compile import compile_phase
+
+    loaded = load(options.chosen(config, config_option), overrides or ())
+    with options.places_from(loaded.source):
+        compiled = compile_phase(loaded, phase=phase - 1, target=target.value, threads=threads)
+        warnings = options.placed(compiled.warnings, loaded.source)
+        if strict and warnings:
+            raise ConfigError(warnings, hint="without --strict these are warnings")
+    options.warn(warnings)
+    if as_json:
+        from trainer_cli.reports.json_lines import compilation
+
+        write_json(compilation(compiled, with_source=source))
+    elif source:
+        print(compiled.source, end="" if compiled.source.endswith("\n") else "\n")
+    else:
+        from trainer_cli.reports.tables import print_compilation
+
+        print_compilation(compiled)

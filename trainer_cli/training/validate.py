@@ -1,0 +1,132 @@
+"""A config file in; everything that is wrong or doubtful about it, found without training, out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainer_cli.compiler.program import InputSpec, build_program
+from trainer_cli.config.load import LoadedConfig, load
+from trainer_cli.config.schema import phase_count, phase_settings
+from trainer_cli.data.prepare import prepare
+from trainer_cli.data.source import INPUT
+from trainer_cli.errors import ConfigError, DataError, Problem
+from trainer_cli.training.monitor import check_monitors
+from trainer_cli.training.phases import check_compiled
+from trainer_cli.training.preparation import input_spec
+
+
+@dataclass
+class Validation:
+    """What a check found. `problems` make the config unusable, `warnings` are doubts, `notes` say what was left out."""
+
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    exit_code: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+
+def validate(
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    environ: Mapping[str, str] = os.environ,
+    read_data: bool = False,
+    strict: bool = False,
+) -> Validation:
+    """Check schema, shapes, the agreement of loss and output, and monitored names, for every phase.
+
+    Shapes need the input's shape: from the data's header if the file is there, else from an `input` layer. With
+    `read_data` the data is read and encoded as `fit` would do it, and a missing file is an error. With `strict`
+    warnings are problems.
+    """
+    try:
+        loaded = load(path, overrides, environ)
+    except ConfigError as error:
+        return Validation(problems=list(error.problems), exit_code=error.exit_code)
+    found = check(loaded, read_data=read_data)
+    if strict:
+        found.problems += found.warnings
+        found.warnings = []
+    if found.problems and found.ok:
+        found.exit_code = ConfigError.exit_code
+    return found
+
+
+def check(loaded: LoadedConfig, *, read_data: bool = False) -> Validation:
+    """Check a config that was loaded; problems and warnings carry their places."""
+    found = Validation()
+    try:
+        _check_phases(loaded, read_data, found)
+    except DataError as error:
+        found.problems.append(Problem(error.message, ("data",), error.hint))
+        found.exit_code = error.exit_code
+    except ConfigError as error:
+        found.problems += error.problems
+    for problems in (found.problems, found.warnings):
+        placed = [problem if problem.place else problem.at(loaded.source.place(problem.path)) for problem in problems]
+        problems[:] = dict.fromkeys(placed)  # phases share an architecture, and so its problems
+    if found.problems and found.ok:
+        found.exit_code = ConfigError.exit_code
+    return found
+
+
+def _check_phases(loaded: LoadedConfig, read_data: bool, found: Validation) -> None:
+    config = loaded.config
+    for position in range(phase_count(config)):
+        setting = phase_settings(config, position)
+        above: tuple[str | int, ...] = ("phases", position) if config.phases else ()
+        try:
+            check_compiled(setting.optimizer, setting.loss, config, above)
+        except ConfigError as error:
+            found.notes.append(f"{error.problems[0].message}; it can predict, but not be trained")
+        has_validation = config.data is None or config.data.has_validation
+        if read_data and config.data is not None and setting.loss is not None:
+            dataset = prepare(config.data, loaded.path.parent, setting.loss.target, config.seed)
+            spec: InputSpec | None = input_spec(dataset)
+            has_validation = dataset.validation is not None
+        else:
+            spec = known_input(loaded)
+        if spec is None:
+            found.notes.append(f"shapes were not checked: {unknown_input_reason(loaded)}")
+            return
+        program = build_program(config, spec, phase=position)
+        found.warnings += program.warnings
+        keys = [metric.key for metric in program.metrics]
+        found.problems += check_monitors(setting.fit, keys, has_validation, (*above, "fit"))
+
+
+def known_input(loaded: LoadedConfig) -> InputSpec | None:
+    """The model's input as far as it can be known without reading the data: from its header, or an `input` layer.
+
+    None if neither tells. Raises DataError if the file is there but its header is damaged.
+    """
+    config, folder = loaded.config, loaded.path.parent
+    if config.data is not None and not _missing_files(loaded):
+        signature = config.data.signature(folder).inputs[INPUT]
+        return InputSpec(shape=signature.shape, dtype=signature.dtype, scale=signature.scale)
+    first = config.architecture.layers[0]
+    shape = getattr(first, "shape", None) if first.type == "input" else None
+    return None if shape is None else InputSpec(shape=tuple(shape), dtype="float32", scale=1.0)
+
+
+def _missing_files(loaded: LoadedConfig) -> list[Path]:
+    source = loaded.config.data
+    if source is None:
+        return []
+    paths = [getattr(source, name) for name in source.path_fields]
+    return [path for value in paths if value and not (path := loaded.path.parent / value).exists()]
+
+
+def unknown_input_reason(loaded: LoadedConfig) -> str:
+    """Why `known_input` gave nothing."""
+    missing = _missing_files(loaded)
+    if missing:
+        return f"{missing[0]} is not there, and the architecture does not begin with an `input` layer"
+    return "there is no `data`, and the architecture does not begin with an `input` layer"
