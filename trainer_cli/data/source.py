@@ -26,6 +26,8 @@ ScalingMode: TypeAlias = Literal["none", "unit", "standardize", "min_max"]
 """`none` leaves values alone, `unit` divides bytes by 255, `standardize` gives each feature mean 0 and deviation 1,
 `min_max` gives each feature the range 0 to 1. Statistics come from the training split alone."""
 
+BYTE_SCALE = 1.0 / 255.0
+
 PartName: TypeAlias = Literal["train", "validation", "test"]
 
 
@@ -58,6 +60,13 @@ class InputSignature:
     scale: float = 1.0
 
 
+def input_signature(shape: tuple[int, ...], dtype: str, scaling: ScalingMode) -> InputSignature:
+    """The signature of rows that a source reads as `dtype`. Bytes stay bytes unless their scaling is per feature."""
+    if dtype != "uint8" or scaling in ("standardize", "min_max"):
+        return InputSignature(shape)
+    return InputSignature(shape, "uint8", BYTE_SCALE if scaling == "unit" else 1.0)
+
+
 @dataclass(frozen=True)
 class Signature:
     """What the headers of the files tell: the inputs by name, and the target's column names (empty: no target)."""
@@ -85,7 +94,7 @@ class Origin:
 class Table:
     """Everything that a source's files hold, one array per input and target, rows first.
 
-    Inputs are finite float64 or uint8; targets are finite numbers or text, `(rows,)` or `(rows, …)`. `digest` is the
+    Inputs are finite floats or uint8; targets are finite numbers or text, `(rows,)` or `(rows, …)`. `digest` is the
     sha256 of the files' bytes. `parts` holds the tables of "validation" and "test" where these have their own files.
     """
 

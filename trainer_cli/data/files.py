@@ -1,0 +1,91 @@
+"""A path in, its bytes out: opens plain and gzipped files, and turns whatever the disk does into a DataError."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from trainer_cli.errors import DataError
+
+_BLOCK = 1 << 20
+
+GREATEST_EXPANSION = 1032
+"""Deflate never expands to more than this many times its own size, so a claim beyond it is false."""
+
+
+def nearest(name: str, known: Sequence[str], plural: str) -> str:
+    """A hint for a name that does not exist: the closest one that does, or the first few."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    shown = ", ".join(f"`{item}`" for item in known[:12])
+    return f"{plural}: {shown}{', …' if len(known) > 12 else ''}"
+
+
+def shown(value: object) -> str:
+    """A value from a file, made safe and short enough for a message."""
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(value)[:60])
+    return f"`{text if len(text) <= 40 else text[:39] + '…'}`"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn the failures of opening and reading `path` into DataErrors."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file", hint=_near_file(path)) from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder, expected a file") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: damaged compressed data: {str(error) or 'it ends too early'}") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading; a name that ends in `.gz` is decompressed on the way."""
+    with reading(path), path.open("rb") as raw:
+        if path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield cast(BinaryIO, unpacked)
+        else:
+            yield raw
+
+
+def read_exactly(file: BinaryIO, path: Path, size: int) -> bytearray:
+    """Read `size` bytes, which must be all that is left. A false `size` costs no more memory than the file holds."""
+    content = bytearray()
+    while block := file.read(min(_BLOCK, size + 1 - len(content))):
+        content += block
+        if len(content) > size:
+            raise DataError(f"{path}: holds more than the {size:,} bytes that its header announces")
+    if len(content) < size:
+        raise DataError(f"{path}: its header announces {size:,} bytes, it holds {len(content):,}")
+    return content
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """sha256 (hexadecimal) of the files' bytes, one file after the other."""
+    total = hashlib.sha256()
+    for path in paths:
+        with reading(path), path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                total.update(block)
+    return total.hexdigest()
+
+
+def _near_file(path: Path) -> str | None:
+    try:
+        names = sorted(item.name for item in path.parent.iterdir())
+    except OSError:
+        return f"there is no folder {path.parent} either"
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    return f"did you mean `{close[0]}`?" if close else None

@@ -1,0 +1,130 @@
+"""A data source and a seed in, the training, validation and test splits with their encoding out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trainer_cli.data.encoding import Encoding
+from trainer_cli.data.scaling import fit_scaling
+from trainer_cli.data.source import TARGET, PartName, Source, Split, SplitSpec, Table
+from trainer_cli.data.splits import HELD_OUT, split_rows
+from trainer_cli.data.targets import fit_targets
+from trainer_cli.errors import ConfigError, DataError, Problem
+from trainer_cli.parts.loss import TargetForm
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything that a run needs of its data. `digest` is the sha256 of the files' bytes."""
+
+    train: Split
+    validation: Split | None
+    test: Split | None
+    encoding: Encoding
+    digest: str
+
+
+def prepare(
+    source: Source,
+    folder: Path,
+    target_form: TargetForm | None,
+    seed: int,
+    output_shape: tuple[int, ...] | None = None,
+) -> Dataset:
+    """Read, split, scale and encode the data of a config.
+
+    `folder` is the config's; `target_form` the loss's (None: leave the target out); `output_shape` that of one row of
+    the model's output, without the batch axis: targets are checked against it. Raises DataError, or ConfigError if
+    `data` lacks what the rest of the config needs.
+    """
+    table = source.read(folder)
+    if target_form is not None and not table.targets:
+        raise ConfigError(
+            [Problem("the loss needs a target, and the data has none", ("data",), hint="name it under `target`")]
+        )
+    parts = _rows_by_part(source.split, table, seed, target_form)
+    encoding = Encoding(
+        inputs={
+            name: fit_scaling(source.scaling, values, parts["train"], table.input_origin)
+            for name, values in table.inputs.items()
+        },
+        features=table.features,
+        target=None if target_form is None else fit_targets(table, target_form, output_shape),
+        seed=seed,
+        digest=table.digest,
+    )
+    splits: dict[PartName, Split] = {}
+    for name in ("train", *HELD_OUT):
+        if name in parts:
+            splits[name] = encoding.encode(table, parts[name])
+        elif name in table.parts:
+            splits[name] = encoding.encode(table.parts[name])
+    return Dataset(splits["train"], splits.get("validation"), splits.get("test"), encoding, table.digest)
+
+
+def apply(
+    encoding: Encoding,
+    source: Source,
+    folder: Path,
+    *,
+    file: Path | None = None,
+    part: PartName | None = None,
+    with_target: bool = True,
+) -> Split:
+    """Encode data for a trained model: another `file` of the source's kind, or a `part` of the source's own data.
+
+    With neither, all rows of the source's main file. Without `with_target` the target's column may be missing.
+    """
+    if file is not None:
+        table = source.reading(file, encoding.features, with_target).read(Path())
+        return encoding.encode(table, with_target=with_target)
+    table = source.read(folder)
+    if part is None:
+        return encoding.encode(table, with_target=with_target)
+    if part in table.parts:
+        return encoding.encode(table.parts[part], with_target=with_target)
+    form = None if encoding.target is None else encoding.target.form
+    parts = _rows_by_part(source.split, table, encoding.seed, form)
+    if part not in parts:
+        raise DataError(
+            f"the data has no {part} part", hint=f"give `split.{part}` in the config, or name the file to use"
+        )
+    if parts[part] is not None and table.digest != encoding.digest:
+        raise DataError(
+            f"{table.input_origin.file}: has changed since training, so the rows of its {part} part are unknown",
+            hint="name the file to use",
+        )
+    return encoding.encode(table, parts[part], with_target=with_target)
+
+
+def _rows_by_part(
+    spec: SplitSpec, table: Table, seed: int, form: TargetForm | None
+) -> dict[PartName, np.ndarray | None]:
+    """The rows of each part of a table that is not read from a file of its own; None stands for all of them."""
+    for name in HELD_OUT:
+        if name in table.parts and getattr(spec, name) > 0:
+            raise DataError(
+                f"{table.parts[name].input_origin.file}: the data has its own {name} part, "
+                f"so `split.{name}` would hold out a second one",
+                hint=f"leave `split.{name}` out",
+            )
+    if not any(getattr(spec, name) > 0 for name in HELD_OUT):
+        return {"train": None}
+    return dict(split_rows(table.rows, spec, seed, _strata(table, form) if spec.stratify else None))
+
+
+def _strata(table: Table, form: TargetForm | None) -> np.ndarray:
+    """One number per row that tells its class."""
+    target = table.targets.get(TARGET)
+    path = ("data", "split", "stratify")
+    if target is None:
+        raise ConfigError([Problem("a stratified split needs a target", path)])
+    if form == "values":
+        raise ConfigError([Problem("a stratified split needs classes, and the loss takes the target as numbers", path)])
+    rows = target.reshape(len(target), -1)
+    if rows.shape[1] > 1:
+        return np.argmax(rows, axis=1) if form == "one_hot" else np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+    return np.unique(rows[:, 0], return_inverse=True)[1]

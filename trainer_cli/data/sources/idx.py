@@ -1,0 +1,202 @@
+"""Files in the IDX format of MNIST and Fashion-MNIST in, a table of byte images and labels out."""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import Annotated, BinaryIO, ClassVar, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from trainer_cli.data.files import GREATEST_EXPANSION, digest, open_bytes, read_exactly
+from trainer_cli.data.source import (
+    INPUT,
+    TARGET,
+    InputSignature,
+    Origin,
+    ScalingMode,
+    Signature,
+    Source,
+    SplitSpec,
+    Table,
+    input_signature,
+)
+from trainer_cli.errors import DataError
+
+ALIASES = ("mnist", "ubyte")
+
+_UNSIGNED_BYTE = 0x08
+_STEMS = {"train": "train", "test": "t10k"}
+
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Idx(Source):
+    """Images as bytes with one label each. A `folder` is searched for the usual names (`train-images-idx3-ubyte`,
+    `t10k-labels-idx1-ubyte`, …, each also with `.gz`); or the files are named one by one. `labels` may be missing.
+
+    The pixels stay bytes in memory; `scaling: unit` divides them by 255 as batches are gathered.
+    """
+
+    path_fields: ClassVar[tuple[str, ...]] = ("folder", "images", "labels", "test_images", "test_labels")
+
+    folder: Name | None = None
+    images: Name | None = None
+    labels: Name | None = None
+    test_images: Name | None = None
+    test_labels: Name | None = None
+    scaling: ScalingMode = "unit"
+
+    @model_validator(mode="after")
+    def _name_the_files_one_way(self) -> Self:
+        files = {name: getattr(self, name) for name in self.path_fields[1:] if getattr(self, name) is not None}
+        if self.folder is not None and files:
+            raise ValueError(f"give either `folder` or the files, not both (`{next(iter(files))}` is given as well)")
+        if self.folder is None and self.images is None:
+            raise ValueError("give a `folder`, or the files: `images` and `labels`")
+        if self.test_labels is not None and self.test_images is None:
+            raise ValueError("`test_labels` needs `test_images`")
+        return self
+
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        return ("test",) if self.test_images is not None else ()
+
+    def signature(self, folder: Path) -> Signature:
+        images, labels = self._files(folder)["train"]
+        with open_bytes(images) as file:
+            shape = _header(file, images)
+        return Signature({INPUT: _image_signature(shape, self.scaling, images)}, () if labels is None else (TARGET,))
+
+    def read(self, folder: Path) -> Table:
+        parts = self._files(folder)
+        total = digest([path for pair in parts.values() for path in pair if path is not None])
+        others = {name: _read_pair(*pair, total, {}) for name, pair in parts.items() if name != "train"}
+        table = _read_pair(*parts["train"], total, others)
+        for other in others.values():
+            here, there = table.inputs[INPUT].shape[1:], other.inputs[INPUT].shape[1:]
+            if here != there:
+                shapes = f"{_times(there)}, those to train on {_times(here)}"
+                raise DataError(f"{other.input_origin.file}: its images are {shapes}")
+        return table
+
+    def reading(self, file: Path, features: tuple[str, ...] | None, with_target: bool) -> Self:
+        labels = file.with_name(file.name.replace("images", "labels").replace("idx3", "idx1"))
+        if with_target and labels == file:
+            raise DataError(
+                f"{file}: the file of labels cannot be told from the name of the images",
+                hint="name them `…images-idx3…` and `…labels-idx1…`",
+            )
+        update = {
+            "folder": None,
+            "images": str(file),
+            "labels": str(labels) if with_target else None,
+            "test_images": None,
+            "test_labels": None,
+            "split": SplitSpec(),
+        }
+        return self.model_copy(update=update)
+
+    def _files(self, folder: Path) -> dict[str, tuple[Path, Path | None]]:
+        """Images and labels of "train" and, where there is one, of "test"."""
+        if self.folder is not None:
+            return _search(folder / self.folder)
+        assert self.images is not None
+        found = {"train": (folder / self.images, folder / self.labels if self.labels is not None else None)}
+        if self.test_images is not None:
+            labels = folder / self.test_labels if self.test_labels is not None else None
+            found["test"] = (folder / self.test_images, labels)
+        return found
+
+
+def _search(folder: Path) -> dict[str, tuple[Path, Path | None]]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder", hint="it should hold train-images-idx3-ubyte(.gz) and its like")
+    found: dict[str, tuple[Path, Path | None]] = {}
+    for part, stem in _STEMS.items():
+        names = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
+        images, labels = (_existing(folder, name) for name in names)
+        if part == "test" and images is None and labels is None:
+            continue
+        for path, name in ((images, names[0]), (labels, names[1])):
+            if path is None:
+                raise DataError(f"{folder / name}: no such file, neither plain nor with .gz")
+        assert images is not None
+        found[part] = (images, labels)
+    return found
+
+
+def _existing(folder: Path, name: str) -> Path | None:
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _read_pair(images: Path, labels: Path | None, total: str, parts: dict[str, Table]) -> Table:
+    pixels = _read(images)
+    if pixels.ndim < 2:
+        raise DataError(f"{images}: holds labels (one axis), expected images")
+    targets: dict[str, np.ndarray] = {}
+    if labels is not None:
+        numbers = _read(labels)
+        if numbers.ndim != 1:
+            raise DataError(f"{labels}: holds images ({numbers.ndim} axes), expected labels")
+        if len(numbers) != len(pixels):
+            raise DataError(f"{labels}: holds {len(numbers):,} labels for the {len(pixels):,} images of {images.name}")
+        targets[TARGET] = numbers
+    return Table(
+        inputs={INPUT: pixels},
+        targets=targets,
+        digest=total,
+        input_origin=Origin(str(images), "item"),
+        target_origin=Origin(str(labels or images), "item"),
+        target_columns=(TARGET,) if targets else (),
+        parts=parts,
+    )
+
+
+def _read(path: Path) -> np.ndarray:
+    with open_bytes(path) as file:
+        shape = _header(file, path)
+        # A file cannot hold more than it weighs, packed or not: checked before anything of that size is made.
+        held = path.stat().st_size * (GREATEST_EXPANSION if path.suffix == ".gz" else 1)
+        size = math.prod(shape)
+        if size > held:
+            announced = f"{size:,} bytes ({_times(shape)})"
+            raise DataError(f"{path}: its header announces {announced}, far more than the file holds")
+        content = read_exactly(file, path, size)
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _header(file: BinaryIO, path: Path) -> tuple[int, ...]:
+    """The shape that an IDX file announces: two zero bytes, the element type, the number of axes, their lengths."""
+    magic = file.read(4)
+    if len(magic) < 4:
+        raise DataError(f"{path}: is no IDX file: it holds {len(magic)} bytes" if magic else f"{path}: is empty")
+    if magic[:2] != b"\0\0":
+        raise DataError(f"{path}: is no IDX file: it begins with {magic.hex()}, not with 0000")
+    if magic[2] != _UNSIGNED_BYTE:
+        raise DataError(f"{path}: holds elements of IDX type 0x{magic[2]:02x}, only 0x08 (unsigned bytes) can be read")
+    axes = magic[3]
+    if not 1 <= axes <= 4:
+        raise DataError(f"{path}: announces {axes} axes, expected 1 (labels) to 4")
+    lengths = file.read(4 * axes)
+    if len(lengths) < 4 * axes:
+        raise DataError(f"{path}: ends inside its header")
+    shape = struct.unpack(f">{axes}I", lengths)
+    if 0 in shape:
+        raise DataError(f"{path}: holds nothing, its header announces {_times(shape)}")
+    return shape
+
+
+def _image_signature(shape: tuple[int, ...], scaling: ScalingMode, path: Path) -> InputSignature:
+    if len(shape) < 2:
+        raise DataError(f"{path}: holds labels (one axis), expected images")
+    return input_signature(shape[1:], "uint8", scaling)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " × ".join(f"{extent:,}" for extent in shape)

@@ -1,0 +1,192 @@
+"""NumPy's `.npz` archives in, a table of the named arrays out; pickled objects are refused."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated, ClassVar, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from trainer_cli.data.files import GREATEST_EXPANSION, digest, nearest, reading
+from trainer_cli.data.source import INPUT, TARGET, Origin, Signature, Source, SplitSpec, Table, input_signature
+from trainer_cli.errors import DataError
+
+ALIASES = ("numpy",)
+
+Key = Annotated[str, Field(min_length=1)]
+
+
+class Npz(Source):
+    """Arrays with rows along the first axis, by their keys in the archive. Bytes stay bytes in memory.
+
+    `target` may be null. `validation_*` and `test_*` name arrays of their own for these parts, as in Keras's
+    `mnist.npz` (`x_train`, `y_train`, `x_test`, `y_test`).
+    """
+
+    path_fields: ClassVar[tuple[str, ...]] = ("path",)
+
+    path: Key
+    input: Key = "x"
+    target: Key | None = "y"
+    validation_input: Key | None = None
+    validation_target: Key | None = None
+    test_input: Key | None = None
+    test_target: Key | None = None
+
+    @model_validator(mode="after")
+    def _name_arrays_in_pairs(self) -> Self:
+        for part in ("validation", "test"):
+            inputs, target = getattr(self, f"{part}_input"), getattr(self, f"{part}_target")
+            if target is not None and inputs is None:
+                raise ValueError(f"`{part}_target` needs `{part}_input`")
+            if inputs is not None and (target is None) != (self.target is None):
+                raise ValueError(f"give either both `target` and `{part}_target`, or neither")
+        return self
+
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        return tuple(part for part in ("validation", "test") if getattr(self, f"{part}_input") is not None)
+
+    def signature(self, folder: Path) -> Signature:
+        with _open(folder / self.path) as archive:
+            shape, dtype = archive.header(self.input)
+            if self.target is not None:
+                archive.header(self.target)
+        kept = "uint8" if dtype == np.uint8 else "float32"
+        inputs = {INPUT: input_signature(shape[1:] or (1,), kept, self.scaling)}
+        return Signature(inputs, () if self.target is None else (self.target,))
+
+    def read(self, folder: Path) -> Table:
+        path = folder / self.path
+        total = digest([path])
+        with _open(path) as archive:
+            parts = {
+                part: _table(archive, getattr(self, f"{part}_input"), getattr(self, f"{part}_target"), total, {})
+                for part in self.own_parts
+            }
+            table = _table(archive, self.input, self.target, total, parts)
+        for part, other in parts.items():
+            for here, there, key in (
+                (table.inputs[INPUT], other.inputs[INPUT], getattr(self, f"{part}_input")),
+                (table.targets.get(TARGET), other.targets.get(TARGET), getattr(self, f"{part}_target")),
+            ):
+                if here is not None and there is not None and here.shape[1:] != there.shape[1:]:
+                    shapes = f"{there.shape[1:]}, those to train on {here.shape[1:]}"
+                    raise DataError(f"{path}, array `{key}`: its rows have shape {shapes}")
+        return table
+
+    def reading(self, file: Path, features: tuple[str, ...] | None, with_target: bool) -> Self:
+        update = {
+            "path": str(file),
+            "target": self.target if with_target else None,
+            "split": SplitSpec(),
+            **{f"{part}_{role}": None for part in ("validation", "test") for role in ("input", "target")},
+        }
+        return self.model_copy(update=update)
+
+
+class _Archive:
+    """An open `.npz` file: a zip file whose members are `.npy` files."""
+
+    def __init__(self, path: Path, members: zipfile.ZipFile) -> None:
+        self.path = path
+        self._members = members
+        self._weight = path.stat().st_size
+
+    def header(self, key: str) -> tuple[tuple[int, ...], np.dtype]:
+        """Shape and type of an array, checked against what the file can hold."""
+        member = self._member(key)
+        with self._members.open(member) as file:
+            shape, _, dtype = _read_header(file, f"{self.path}, array `{key}`")
+            claimed = math.prod(shape) * dtype.itemsize
+            packed = min(member.compress_size, self._weight)
+            if claimed > member.file_size or member.file_size > GREATEST_EXPANSION * packed + 64:
+                raise DataError(f"{self.path}, array `{key}`: its header announces more bytes than the file holds")
+        if dtype.hasobject:
+            raise DataError(f"{self.path}, array `{key}`: holds pickled Python objects, which are never loaded")
+        if not shape or shape[0] == 0:
+            raise DataError(f"{self.path}, array `{key}`: holds no rows (shape {shape})")
+        return shape, dtype
+
+    def numbers(self, key: str) -> np.ndarray:
+        """A numeric array: uint8 and floats as they are, other numbers as float64. All values are finite."""
+        array = self._read(key)
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{self.path}, array `{key}`: expected numbers, found elements of type {array.dtype}")
+        if array.dtype.kind == "f":
+            if array.dtype not in (np.float32, np.float64):
+                array = array.astype(np.float64)
+            finite = np.isfinite(array)
+            if not finite.all():
+                place = np.unravel_index(int(np.argmin(finite)), array.shape)
+                where = ", ".join(str(int(index)) for index in place[1:])
+                raise DataError(
+                    f"{self.path}, array `{key}`, row {int(place[0])}{f', element [{where}]' if where else ''}: "
+                    f"expected a finite number, found `{array[place]}`"
+                )
+        elif array.dtype != np.uint8:
+            array = array.astype(np.float64)
+        return array
+
+    def target(self, key: str) -> np.ndarray:
+        """Numbers, or text for class names."""
+        _, dtype = self.header(key)
+        return self._read(key) if dtype.kind == "U" else self.numbers(key)
+
+    def _read(self, key: str) -> np.ndarray:
+        self.header(key)
+        with self._members.open(self._member(key)) as file:
+            return np.ascontiguousarray(np.lib.format.read_array(file, allow_pickle=False))
+
+    def _member(self, key: str) -> zipfile.ZipInfo:
+        names = self._members.namelist()
+        if f"{key}.npy" not in names:
+            keys = [name.removesuffix(".npy") for name in names]
+            raise DataError(f"{self.path}: no array `{key}`", hint=nearest(key, keys, "arrays"))
+        return self._members.getinfo(f"{key}.npy")
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[_Archive]:
+    with reading(path):
+        try:
+            with zipfile.ZipFile(path) as members:
+                yield _Archive(path, members)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+            raise DataError(f"{path}: is no readable .npz file: {error}") from None
+
+
+def _read_header(file: IO[bytes], place: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise DataError(f"{place}: NPY format {version[0]}.{version[1]} is not supported")
+
+
+def _table(archive: _Archive, inputs: str, target: str | None, total: str, parts: dict[str, Table]) -> Table:
+    values = archive.numbers(inputs)
+    if values.ndim == 1:
+        values = values[:, np.newaxis]
+    targets: dict[str, np.ndarray] = {}
+    if target is not None:
+        targets[TARGET] = archive.target(target)
+        if len(targets[TARGET]) != len(values):
+            raise DataError(
+                f"{archive.path}: `{target}` has {len(targets[TARGET]):,} rows, `{inputs}` has {len(values):,}"
+            )
+    return Table(
+        inputs={INPUT: values},
+        targets=targets,
+        digest=total,
+        input_origin=Origin(f"{archive.path}, array `{inputs}`"),
+        target_origin=Origin(f"{archive.path}, array `{target}`"),
+        target_columns=() if target is None else (target,),
+        parts=parts,
+    )

@@ -1,0 +1,225 @@
+"""Raw target columns in, arrays in the form that a loss wants out; the class names are kept with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from trainer_cli.data.files import shown
+from trainer_cli.data.source import TARGET, Table
+from trainer_cli.errors import DataError
+from trainer_cli.parts.loss import TargetForm
+
+Class = str | int
+
+_MOST_CLASSES = 1_000_000
+"""A class number beyond this is an identifier in the wrong column, not a class."""
+
+
+@dataclass(frozen=True)
+class TargetEncoding:
+    """How targets are encoded: the loss's form, the target's columns, the shape of one output row, and the classes.
+
+    Class `classes[k]` is the number k of `labels` and the column k of `one_hot`. There are none for `values`, for
+    indicators given column by column, and for several binary targets.
+    """
+
+    form: TargetForm
+    columns: tuple[str, ...]
+    shape: tuple[int, ...] | None
+    classes: tuple[Class, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "form": self.form,
+            "columns": list(self.columns),
+            "shape": None if self.shape is None else list(self.shape),
+            "classes": None if self.classes is None else list(self.classes),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> TargetEncoding:
+        shape, classes = value["shape"], value["classes"]
+        return cls(
+            value["form"],
+            tuple(value["columns"]),
+            None if shape is None else tuple(shape),
+            None if classes is None else tuple(classes),
+        )
+
+    def apply(self, table: Table) -> np.ndarray:
+        """The targets of all rows. Raises DataError that names the first one that does not fit."""
+        column = _Column(table)
+        if self.form == "values" or self.classes is None:
+            return self._numbers(column)
+        numbers = self._class_numbers(column)
+        if self.form == "labels":
+            return np.ascontiguousarray(numbers, np.int32)
+        if self.form == "binary":
+            return numbers.astype(np.float32).reshape(len(numbers), *(self.shape or (1,)))
+        result = np.zeros((*numbers.shape, self._units or len(self.classes)), np.float32)
+        np.put_along_axis(result, numbers[..., np.newaxis], 1.0, axis=-1)
+        return result
+
+    @property
+    def _units(self) -> int | None:
+        """How many classes the output can tell apart, if known."""
+        if self.form == "binary":
+            return 2
+        return self.shape[-1] if self.shape else None
+
+    def _numbers(self, column: _Column) -> np.ndarray:
+        values = column.numbers()
+        given = values.shape[1:]
+        shape = self.shape if self.shape is not None else (given or (1,))
+        if math.prod(given) != math.prod(shape):
+            raise DataError(
+                f"{column.origin.file}: the target has {_values(given)} per row ({column.names}), "
+                f"the output has {_values(shape)}"
+            )
+        if self.form == "binary":
+            column.check((values == 0) | (values == 1), "expected 0 or 1", values)
+        elif self.form == "one_hot":
+            column.check((values >= 0) & (values <= 1), "expected a class indicator from 0 to 1", values)
+        with np.errstate(over="ignore"):
+            result = np.ascontiguousarray(values, np.float32)
+        column.check(np.isfinite(result), "expected a number that float32 can hold", values)
+        return result.reshape(len(values), *shape)
+
+    def _class_numbers(self, column: _Column) -> np.ndarray:
+        assert self.classes is not None
+        values = _without_last_axis(column.values, self.shape)
+        if isinstance(self.classes[0], int):
+            numbers = _integers(column, values)
+            last = len(self.classes) - 1
+            units = "there are" if self._units is None else f"the output has {self._units} units, that is"
+            complaint = f"label out of range: {units} labels 0 to {last}"
+            if self.form == "binary":
+                complaint = "expected 0 or 1"
+            column.check((numbers >= 0) & (numbers <= last), complaint, values)
+            return numbers
+        places = {name: number for number, name in enumerate(self.classes)}
+        texts, inverse = np.unique(_as_text(values), return_inverse=True)
+        found = np.asarray([places.get(str(text), -1) for text in texts])
+        numbers = found[inverse].reshape(values.shape)
+        column.check(numbers >= 0, f"unknown class: expected one of {_listed(self.classes)}", values)
+        if self._units is not None and len(self.classes) > self._units:
+            # The rarest class is the likeliest to be a slip of the pen.
+            counts = np.bincount(numbers.ravel(), minlength=len(self.classes))
+            rarest = len(counts) - 1 - int(np.argmin(counts[::-1]))
+            units = "a binary loss has 2 classes" if self.form == "binary" else f"the output has {self._units} units"
+            complaint = f"label out of range: {units}, the column has {len(self.classes)}: {_listed(self.classes)}"
+            column.check(numbers != rarest, complaint, values)
+        return numbers
+
+
+def fit_targets(table: Table, form: TargetForm, shape: tuple[int, ...] | None) -> TargetEncoding:
+    """Choose the encoding from all rows of a table. `shape` is that of one output row, without the batch axis.
+
+    Whole numbers are class numbers already and stay what they are; text is numbered in sorted order.
+    """
+    column = _Column(table)
+    plain = TargetEncoding(form, table.target_columns, shape)
+    if form == "values" or column.is_columnwise(form, shape):
+        return plain
+    values = _without_last_axis(column.values, shape)
+    classes: tuple[Class, ...]
+    if values.dtype.kind in "UO":
+        classes = tuple(str(name) for name in np.unique(_as_text(values)))
+    elif form == "binary":
+        classes = (0, 1)
+    elif shape:
+        classes = tuple(range(shape[-1]))
+    else:
+        numbers = _integers(column, values)
+        column.check((numbers >= 0) & (numbers < _MOST_CLASSES), "expected a class number from 0", values)
+        classes = tuple(range(int(numbers.max()) + 1))
+    return TargetEncoding(form, table.target_columns, shape, classes)
+
+
+class _Column:
+    """The target of a table, with its rows' origin and its columns' names for messages."""
+
+    def __init__(self, table: Table) -> None:
+        self.values = table.targets[TARGET]
+        self.origin = table.target_origin
+        self._columns = table.target_columns
+        self._named = table.features is not None
+
+    @property
+    def names(self) -> str:
+        return ", ".join(f"`{name}`" for name in self._columns)
+
+    def is_columnwise(self, form: TargetForm, shape: tuple[int, ...] | None) -> bool:
+        """Whether the file gives an indicator per class (or per binary output) rather than the class."""
+        given = self.values.shape[1:]
+        if form == "labels" or self.values.dtype.kind in "UO" or not given:
+            return False
+        return given == shape or (shape is None and given[-1] > 1) or (form == "binary" and math.prod(given) > 1)
+
+    def numbers(self) -> np.ndarray:
+        """The values, which must be numbers."""
+        if self.values.dtype.kind in "UO":
+            bad = np.asarray([not _is_number(text) for text in self.values.ravel()]).reshape(self.values.shape)
+            self._fail(bad if bad.any() else ~bad, "expected a number", self.values)
+        return self.values
+
+    def check(self, good: np.ndarray, expected: str, values: np.ndarray) -> None:
+        """Raise a DataError for the first place that is not good."""
+        if not good.all():
+            self._fail(~good, expected, values)
+
+    def _fail(self, bad: np.ndarray, expected: str, values: np.ndarray) -> NoReturn:
+        place = [int(index) for index in np.unravel_index(int(np.argmax(bad)), bad.shape)]
+        value = values[tuple(place)]
+        where = self.origin.at(place[0])
+        if self._named:
+            where += f", column `{self._columns[place[1] if len(place) > 1 and len(self._columns) > 1 else 0]}`"
+        elif len(place) > 1:
+            where += f", element {place[1:]}"
+        shortest = f"{value:.15g}" if isinstance(value, np.floating) else value
+        raise DataError(f"{where}: {expected}, found {shown(shortest)}")
+
+
+def _without_last_axis(values: np.ndarray, shape: tuple[int, ...] | None) -> np.ndarray:
+    """`(rows, 1)` → `(rows,)` where the single number is the class itself."""
+    axes = 1 if not shape else len(shape)
+    if values.ndim > axes and values.shape[-1] == 1:
+        return values[..., 0]
+    return values
+
+
+def _integers(column: _Column, values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind != "f":
+        return column.numbers() if values.dtype.kind in "UO" else values.astype(np.int64)
+    column.check(values == np.floor(values), "expected a class (a whole number or text)", values)
+    # Numbers beyond int64 are out of every range, so clipping them changes no verdict.
+    return np.clip(values, -(2.0**62), 2.0**62).astype(np.int64)
+
+
+def _as_text(values: np.ndarray) -> np.ndarray:
+    """Numbers become the text that a file of class names would hold: 3.0 is `3`."""
+    if values.dtype.kind in "UO":
+        return values
+    return np.asarray([f"{value:.15g}" for value in values.ravel()]).reshape(values.shape)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _listed(classes: Sequence[Class]) -> str:
+    names = ", ".join(shown(name) for name in classes[:6])
+    return f"{names}, …" if len(classes) > 6 else names
+
+
+def _values(shape: tuple[int, ...]) -> str:
+    count = math.prod(shape)
+    return f"{count} value{'' if count == 1 else 's'}"
