@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
+from trainer_cli.training.contracts import Program
 from trainer_cli.training.state import Best, Binding, Counters, Patience, RunState, Tensors
 
 FORMAT_VERSION = 1
@@ -41,22 +42,6 @@ class WeightReport:
     matched: tuple[str, ...]
     missing: tuple[str, ...]  # weights of the model that are not in the file and keep their initial values
     unused: tuple[str, ...]  # tensors of the file that the model has no weight for
-
-
-class WeightSpec(Protocol):
-    """What is needed of a program's weight here."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-
-class WeightedProgram(Protocol):
-    """What is needed of a program here."""
-
-    @property
-    def weights(self) -> Mapping[str, Any]: ...
-
-    def initial_state(self, seed: int) -> dict[str, NDArray[Any]]: ...
 
 
 def package_version(name: str) -> str | None:
@@ -91,7 +76,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from error
     finally:
         # Gone after a rename; left over only if something went wrong.
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_directory(folder: Path) -> None:
@@ -125,6 +111,7 @@ def write_checkpoint(path: Path, state: RunState) -> None:
         "digest": state.digest,
         "encoding": state.encoding,
         "history": state.history,
+        "test": state.test,
         "config": state.config,
     }
     metadata = {"trainer": json.dumps(header, allow_nan=False, separators=(",", ":"))}
@@ -165,6 +152,7 @@ def read_checkpoint(path: Path) -> RunState:
             encoding=header["encoding"],
             digest=header["digest"],
             history=header["history"],
+            test=header["test"],
             epoch_seconds=header["epoch_seconds"],
             compile_seconds=header["compile_seconds"],
         )
@@ -203,7 +191,7 @@ def find_checkpoint(path: Path, prefer: str = "best") -> Path:
     raise CheckpointError(f"{path} holds no checkpoints", hint="give a run directory or a .safetensors file")
 
 
-def import_weights(path: Path, program: WeightedProgram, seed: int = 0) -> tuple[Tensors, WeightReport]:
+def import_weights(path: Path, program: Program, seed: int = 0) -> tuple[Tensors, WeightReport]:
     """State for a program with its weights taken from a file by name; raises ConfigError if shapes disagree.
 
     The file may be a checkpoint, a run directory, or any safetensors file with names `<layer>/<weight>`. Optimizer

@@ -53,9 +53,13 @@ class EpochInputs:
     hyperparameters: dict[str, float]
     seed: int
 
-    @property
-    def steps(self) -> int:
-        return -(-len(self.order) // self.batch_size)
+    def row_of(self, step: int, start: EpochProgress) -> int:
+        """Where the batch of a step begins in the order."""
+        return start.position + (step - start.steps) * self.batch_size
+
+    def steps(self, start: EpochProgress) -> int:
+        """Steps of the whole epoch. A run may have been resumed in it with another batch size, hence `start`."""
+        return start.steps + -(-(len(self.order) - start.position) // self.batch_size)
 
 
 def row_order(rows: int, shuffle: bool, seed: int, phase: int, epoch: int) -> NDArray[np.int32]:
@@ -155,7 +159,8 @@ def locate_divergence(
             else:
                 high = middle
         failing = low
-    batch = inputs.order[failing * inputs.batch_size : (failing + 1) * inputs.batch_size]
+    begin = inputs.row_of(failing, start)
+    batch = inputs.order[begin : begin + inputs.batch_size]
     where = None
     if diagnose is not None:
         target = None if inputs.split.target is None else inputs.split.target[batch]
@@ -168,7 +173,7 @@ def locate_divergence(
             inputs.hyperparameters,
             inputs.seed,
         )
-    return divergence_error(epoch, failing, inputs.steps, where)
+    return divergence_error(epoch, failing, inputs.steps(start), where)
 
 
 def divergence_error(epoch: int, step: int, steps: int, where: str | None, what: str = "the loss") -> DivergenceError:
@@ -190,7 +195,7 @@ def _replay(
 ) -> dict[str, NDArray[Any]]:
     """The state before step `steps` of the epoch."""
     executable.load(dict(tensors))
-    end = steps * inputs.batch_size
+    end = inputs.row_of(steps, start)
     if end > start.position:
         executable.train(
             inputs.split,

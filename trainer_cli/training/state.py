@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ class Counters:
     phase: int = 0  # position in the list of phases
     epoch: int = 0  # epochs of this phase that are done
     position: int = 0  # rows of the epoch under way that are trained on
+    epoch_steps: int = 0  # updates made with them
     step: int = 0  # updates of the whole run
     optimizer_step: int = 0  # updates since the optimizer's state was last reset
 
@@ -31,6 +32,7 @@ class Patience:
     best: float | None = None
     best_epoch: int | None = None  # counted from 0, as in the counters
     stopped: bool = False
+    restored: bool = False  # the phase ended with the best epoch's weights
 
 
 @dataclass
@@ -103,8 +105,15 @@ class RunState:
     encoding: dict[str, Any] | None = None
     digest: str | None = None  # of the data
     history: list[dict[str, Any]] = field(default_factory=list)
+    test: dict[str, float | None] = field(default_factory=dict)  # metrics on the test rows, once the run is over
     epoch_seconds: float = 0.0  # spent on the epoch under way
     compile_seconds: float = 0.0
+
+    def copy(self) -> RunState:
+        """An independent copy; the arrays are shared, because nobody writes into one."""
+        tensors = {name: dict(getattr(self, name)) for name in ("weights", "slots", "totals", "kept_weights")}
+        records = {name: replace(getattr(self, name)) for name in ("counters", "patience", "best", "binding")}
+        return replace(self, history=list(self.history), **tensors, **records)  # type: ignore[arg-type]
 
     def tensors(self) -> Tensors:
         """Weights and optimizer state in one mapping, as an executable takes them."""

@@ -1,0 +1,375 @@
+"""A loaded config in; a trained model in a run directory out, told event by event by a generator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer_cli.errors import ConfigError, DivergenceError, Interrupted, TrainerError
+from trainer_cli.targets import open_target
+from trainer_cli.training import monitor, phases
+from trainer_cli.training.checkpoints import WeightReport, import_weights, write_checkpoint
+from trainer_cli.training.epoch import (
+    EpochInputs,
+    EpochProgress,
+    Pacer,
+    divergence_error,
+    evaluate_split,
+    locate_divergence,
+    phase_seed,
+    row_order,
+    train_epoch,
+)
+from trainer_cli.training.events import EpochDone, Event, Finished, PhaseStarted, Report, Resumed, SliceDone, Started
+from trainer_cli.training.preparation import PhasePlan, plan_phases
+from trainer_cli.training.resume import open_resumed, reopen
+from trainer_cli.training.run_directory import create_run_directory, manifest
+from trainer_cli.training.signals import SignalFlag
+from trainer_cli.training.state import RunState
+from trainer_cli.training.summary import finite, summarise
+
+if TYPE_CHECKING:
+    from trainer_cli.config.load import LoadedConfig
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What the command line adds to a config."""
+
+    run_directory: Path | None = None
+    target: str = "cpu"
+    threads: int | None = None
+    weights: Path | None = None
+    resume: Path | bool = False  # a run directory, a checkpoint, or True for the config's latest run
+    extend_epochs: int = 0  # train the last phase for so many epochs more than the config says
+    command: tuple[str, ...] = ()
+    checkpoint_seconds: float = 1.0  # at most one write of checkpoints in so many seconds at the ends of epochs
+    checkpoint_seconds_within_epoch: float = 300.0
+
+
+def fit(loaded: LoadedConfig, options: FitOptions | None = None) -> Iterator[Event]:
+    """Train; every event is yielded as it happens. Raises the errors of `trainer_cli.errors`.
+
+    While the generator runs, SIGINT, SIGTERM and SIGUSR1 end the run with a checkpoint and `Interrupted`.
+    """
+    with SignalFlag() as flag:
+        yield from _Run(loaded, options or FitOptions(), flag).events()
+
+
+class _Run:
+    """One call of `fit`: its folder, its state and the executable of the phase under way."""
+
+    def __init__(self, loaded: LoadedConfig, options: FitOptions, flag: SignalFlag) -> None:
+        self.began = time.perf_counter()
+        self.options = options
+        self.flag = flag
+        self.loaded = loaded.with_more_epochs(options.extend_epochs) if options.extend_epochs else loaded
+        self.config = self.loaded.config
+        self.pending_best: RunState | None = None
+        self.written = float("-inf")
+        self.earlier_seconds = 0.0
+
+    def events(self) -> Iterator[Event]:
+        self.plans = plan_phases(self.config, self.loaded.path.parent)
+        weights, resumed = self._begin()
+        dataset = self.plans[0].dataset
+        splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+        first = self.plans[min(self.state.counters.phase, len(self.plans) - 1)].program
+        yield Started(
+            name=self.config.name,
+            run_directory=self.directory.path,
+            seed=self.state.seed,
+            target=self.options.target,
+            threads=self.options.threads,
+            rows={name: split.rows for name, split in splits.items() if split is not None},
+            parameters=sum(layer.parameters for layer in first.layers),
+            trainable_parameters=sum(layer.trainable_parameters for layer in first.layers),
+            phases=len(self.plans),
+            epochs=sum(plan.fit.epochs for plan in self.plans),
+            resumed=resumed,
+            weights=weights,
+        )
+        self.target = open_target(self.options.target, threads=self.options.threads)
+        try:
+            while self.state.counters.phase < len(self.plans):
+                yield from self._phase(self.plans[self.state.counters.phase])
+            yield self._finish()
+        except Interrupted:
+            raise
+        except TrainerError as error:
+            self._leave("diverged" if isinstance(error, DivergenceError) else "failed")
+            raise
+
+    def _begin(self) -> tuple[WeightReport | None, Resumed | None]:
+        """Open or make the folder and the state."""
+        options = self.options
+        report: WeightReport | None = None
+        resumed: Resumed | None = None
+        dump = self.loaded.dump()
+        dataset = self.plans[0].dataset
+        if options.resume is not False:
+            if options.weights is not None:
+                raise ConfigError("a resumed run has its weights already", hint="give either --resume or --weights")
+            self.directory, self.state, resumed = open_resumed(
+                options.resume, self.config.name, dump, dataset.digest, options.run_directory
+            )
+            self.state.config = dump
+            self.state.seed = self.config.seed
+            self.earlier_seconds = sum(float(line["seconds"] or 0.0) for line in self.state.history)
+            reopen(self.state, [plan.fit.epochs for plan in self.plans])
+        else:
+            program = self.plans[0].program
+            if options.weights is not None:
+                tensors, report = import_weights(options.weights, program, self.config.seed)
+            else:
+                tensors = program.initial_state(self.config.seed)
+            self.state = RunState(seed=self.config.seed, config=dump, encoding=dataset.encoding.to_json())
+            self.state.digest = dataset.digest
+            self.state.take(tensors, set(program.slots))
+            self.directory = create_run_directory(self.config.name, options.run_directory)
+        self.directory.write_config(self.loaded.dump_yaml())
+        self.directory.write_manifest(
+            manifest(
+                seed=self.state.seed,
+                target=options.target,
+                threads=options.threads,
+                digest=dataset.digest,
+                config_folder=self.loaded.path.parent,
+                command=options.command,
+            )
+        )
+        self.directory.rewrite_metrics(self.state.history)
+        if resumed is None:
+            # Any run can be resumed from its first moment, and a folder that cannot be written to is found out now.
+            self._save()
+        return report, resumed
+
+    # One phase
+
+    def _phase(self, plan: PhasePlan) -> Iterator[Event]:
+        counters = self.state.counters
+        fresh = counters.epoch == 0 and counters.position == 0
+        notes = phases.enter_phase(self.state, plan.program, plan.optimizer, self.state.seed)
+        if fresh:
+            notes += phases.begin_search(self.state, plan.monitor, plan.best_mode, plan.loss)
+        began = time.perf_counter()
+        self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
+        compile_seconds = time.perf_counter() - began
+        self.state.compile_seconds += compile_seconds
+        self.executable.load(self.state.tensors())
+        yield PhaseStarted(
+            phase=plan.position + 1,
+            phases=len(self.plans),
+            name=plan.name,
+            first_epoch=counters.epoch + 1,
+            epochs=plan.fit.epochs,
+            steps_per_epoch=-(-plan.dataset.train.rows // plan.fit.batch_size),
+            batch_size=plan.fit.batch_size,
+            compile_seconds=compile_seconds,
+            notes=tuple(notes),
+            warnings=tuple(plan.program.warnings),
+        )
+        pacer = Pacer()
+        while counters.epoch < plan.fit.epochs and not self.state.patience.stopped:
+            yield from self._epoch(plan, pacer)
+        self._end_phase(plan)
+
+    def _end_phase(self, plan: PhasePlan) -> None:
+        state = self.state
+        if state.kept_weights:
+            state.weights, state.kept_weights = state.kept_weights, {}
+            state.patience.restored = True
+            self.executable.load(state.tensors())
+        state.counters.phase += 1
+        state.counters.epoch = 0
+        if state.counters.phase < len(self.plans):
+            self._save()
+
+    def _epoch(self, plan: PhasePlan, pacer: Pacer) -> Iterator[Event]:
+        state, counters = self.state, self.state.counters
+        epoch = counters.epoch
+        inputs = EpochInputs(
+            split=plan.dataset.train,
+            order=row_order(plan.dataset.train.rows, plan.fit.shuffle, state.seed, plan.position, epoch),
+            batch_size=plan.fit.batch_size,
+            first_step=counters.optimizer_step - counters.epoch_steps,
+            hyperparameters=dict(plan.program.hyperparameters),
+            seed=phase_seed(state.seed, plan.position),
+        )
+        progress = EpochProgress(counters.position, counters.epoch_steps, dict(state.totals), state.epoch_seconds)
+        start = EpochProgress(counters.position, counters.epoch_steps)
+        steps = inputs.steps(start)
+
+        def diverged(failing: int) -> DivergenceError:
+            return locate_divergence(
+                self.executable, plan.program, inputs, start, state.tensors(), failing, epoch, _diagnosis()
+            )
+
+        self._stop_if_asked(plan, progress)
+        for _ in train_epoch(self.executable, inputs, progress, pacer, on_divergence=diverged):
+            yield SliceDone(
+                phase=plan.position + 1,
+                epoch=epoch + 1,
+                epochs=plan.fit.epochs,
+                steps=progress.steps,
+                steps_per_epoch=steps,
+                rows=progress.position,
+                seconds=progress.seconds,
+                results={
+                    key: finite(value)
+                    for key, value in plan.program.results(progress.totals, progress.position).items()
+                },
+            )
+            self._stop_if_asked(plan, progress)
+            if time.perf_counter() - self.written > self.options.checkpoint_seconds_within_epoch:
+                self._save(self._state_within(plan, progress))
+        trained = self._state_within(plan, progress)
+        if trained.non_finite():
+            raise diverged(steps)
+        began = time.perf_counter()
+        report = self._measure(plan, inputs, trained, progress)
+        report["seconds"] = progress.seconds + time.perf_counter() - began
+        yield self._close_epoch(plan, trained, report)
+
+    def _measure(self, plan: PhasePlan, inputs: EpochInputs, trained: RunState, progress: EpochProgress) -> Report:
+        """The line for `metrics.jsonl`, with validation."""
+        results = dict(plan.program.results(progress.totals, progress.position))
+        if plan.dataset.validation is not None:
+            totals = evaluate_split(
+                self.executable, plan.dataset.validation, lambda: self._stop_if_asked(plan, progress)
+            )
+            results.update(
+                {
+                    f"val_{key}": value
+                    for key, value in plan.program.results(totals, plan.dataset.validation.rows).items()
+                }
+            )
+        report: Report = {
+            "phase": plan.position + 1,
+            "epoch": trained.counters.epoch + 1,
+            "steps": trained.counters.step,
+            "seconds": None,
+            "learning_rate": phases.learning_rate(plan.program, plan.optimizer, trained.counters.optimizer_step),
+        }
+        report.update({key: finite(value) for key, value in results.items()})
+        for key in ("loss", "val_loss"):
+            if key in report and report[key] is None:
+                what = "the loss" if key == "loss" else "the validation loss"
+                steps = progress.steps
+                raise divergence_error(trained.counters.epoch, steps - 1, steps, None, what)
+        return report
+
+    def _close_epoch(self, plan: PhasePlan, trained: RunState, report: Report) -> EpochDone:
+        """Make the trained epoch part of the run: history, early stopping, checkpoints."""
+        state = self.state
+        epoch = state.counters.epoch
+        state.weights, state.slots = trained.weights, trained.slots
+        state.counters.step = trained.counters.step
+        state.counters.optimizer_step = trained.counters.optimizer_step
+        state.counters.position = state.counters.epoch_steps = 0
+        state.counters.epoch += 1
+        state.totals, state.epoch_seconds = {}, 0.0
+        state.history.append(report)
+        stopping = None
+        settings = plan.fit.early_stopping
+        if settings is not None:
+            mode = monitor.direction(settings.monitor, settings.mode, plan.directions)
+            if monitor.observe(state.patience, settings, epoch, report[settings.monitor], mode):
+                state.kept_weights = dict(state.weights) if settings.restore_best else {}
+            if state.patience.stopped:
+                best = (state.patience.best_epoch or 0) + 1
+                restored = ", whose weights are restored" if state.kept_weights else ""
+                stopping = (
+                    f"{settings.monitor} has not improved for {state.patience.wait} epochs "
+                    f"(best {state.patience.best:.6g} in epoch {best}{restored})"
+                    if state.patience.best is not None
+                    else f"{settings.monitor} has no value"
+                )
+        improved = monitor.observe_best(state.best, report[plan.monitor], report)
+        if improved:
+            self.pending_best = state.copy()
+        self.directory.append_metrics(report)
+        last = state.counters.epoch >= plan.fit.epochs or state.patience.stopped
+        if not last and time.perf_counter() - self.written > self.options.checkpoint_seconds:
+            self._save()
+        return EpochDone(
+            phase=plan.position + 1,
+            epoch=epoch + 1,
+            epochs=plan.fit.epochs,
+            report=report,
+            improved=improved,
+            stopping=stopping,
+        )
+
+    # Ends
+
+    def _finish(self) -> Finished:
+        plan = self.plans[-1]
+        if not hasattr(self, "executable"):  # a finished run that was resumed
+            self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
+            self.executable.load(self.state.tensors())
+        if plan.dataset.test is not None:
+            totals = evaluate_split(self.executable, plan.dataset.test)
+            results = plan.program.results(totals, plan.dataset.test.rows)
+            self.state.test = {f"test_{key}": finite(value) for key, value in results.items()}
+        self._save()
+        summary = self._summary("early_stopping" if self.state.patience.stopped else "completed")
+        self.directory.write_summary(summary)
+        return Finished(self.directory.path, summary)
+
+    def _stop_if_asked(self, plan: PhasePlan, progress: EpochProgress) -> None:
+        if self.flag.number is None:
+            return
+        self._save(self._state_within(plan, progress))
+        self.directory.write_summary(self._summary("interrupted"))
+        raise Interrupted(
+            self.flag.number,
+            f"interrupted in epoch {self.state.counters.epoch + 1}, {progress.steps:,} steps into it; "
+            f"the state is in {self.directory.last}",
+            hint=f"go on with: trainer fit --resume {self.directory.path}",
+        )
+
+    def _leave(self, reason: str) -> None:
+        """Save what is good when the run fails; the failure itself is what the user must see."""
+        with suppress(TrainerError):
+            self._save()
+            self.directory.write_summary(self._summary(reason))
+
+    def _state_within(self, plan: PhasePlan, progress: EpochProgress) -> RunState:
+        """The state now, in the middle of an epoch."""
+        state = self.state.copy()
+        state.take(self.executable.state(), set(plan.program.slots))
+        made = progress.steps - state.counters.epoch_steps
+        state.counters.position = progress.position
+        state.counters.epoch_steps = progress.steps
+        state.counters.step += made
+        state.counters.optimizer_step += made
+        state.totals = dict(progress.totals)
+        state.epoch_seconds = progress.seconds
+        return state
+
+    def _save(self, state: RunState | None = None) -> None:
+        """Write the checkpoints that differ from their files; `best` first, for `last` tells of it."""
+        if self.pending_best is not None:
+            write_checkpoint(self.directory.best, self.pending_best)
+            self.pending_best = None
+        write_checkpoint(self.directory.last, state or self.state)
+        self.written = time.perf_counter()
+
+    def _summary(self, reason: str) -> dict[str, Any]:
+        total = self.earlier_seconds + time.perf_counter() - self.began
+        return summarise(self.config.name, self.state, reason, total)
+
+
+def _diagnosis() -> Any:
+    """The search for the first value that is not finite."""
+    from trainer_cli.targets.reference.diagnose import first_nonfinite
+
+    return first_nonfinite
+
+
+__all__ = ["FitOptions", "fit"]

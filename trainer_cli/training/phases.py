@@ -1,0 +1,140 @@
+"""A phase's program and the state before it in; the state it starts with, and what was kept or reset, out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.ir.graph import Graph
+from trainer_cli.parts.optimizer import Optimizer
+from trainer_cli.parts.schedule import Schedule
+from trainer_cli.training.contracts import Program
+from trainer_cli.training.state import Best, Binding, Patience, RunState
+
+_SUGGESTED_LOSSES = {
+    "softmax": "sparse_categorical_crossentropy",
+    "sigmoid": "binary_crossentropy",
+}
+
+
+def binding_of(program: Program, optimizer: Optimizer) -> Binding:
+    """What optimizer state made by this program belongs to."""
+    settings = optimizer.model_dump(mode="json")
+    return Binding(
+        optimizer=optimizer.type,
+        structural={name: settings[name] for name in optimizer.structural},
+        trainable=sorted(name for name, spec in program.weights.items() if spec.trainable),
+        slots={name: list(spec.shape) for name, spec in sorted(program.slots.items())},
+    )
+
+
+def enter_phase(state: RunState, program: Program, optimizer: Optimizer, seed: int) -> list[str]:
+    """Fit the state to a program: weights carry over, optimizer state if it still means the same. Tells what it did.
+
+    Raises ConfigError if the model has other weights than the state.
+    """
+    _check_weights(state, program)
+    new = binding_of(program, optimizer)
+    first = not state.slots and not state.binding.optimizer
+    difference = state.binding.difference(new)
+    if difference is not None:
+        initial = program.initial_state(seed)
+        state.slots = {name: initial[name] for name in program.slots}
+        state.counters.optimizer_step = 0
+    state.binding = new
+    if first:
+        return []
+    if difference is not None:
+        return [f"weights kept, optimizer state reset: {difference}"]
+    return [f"weights and the state of {optimizer.type} kept ({state.counters.optimizer_step:,} updates)"]
+
+
+def _check_weights(state: RunState, program: Program) -> None:
+    problems = []
+    for name, spec in program.weights.items():
+        if name not in state.weights:
+            problems.append(Problem(f"weight `{name}` {tuple(spec.shape)} is new"))
+        elif state.weights[name].shape != tuple(spec.shape):
+            old = state.weights[name].shape
+            problems.append(Problem(f"weight `{name}` changed its shape from {old} to {tuple(spec.shape)}"))
+    problems += [Problem(f"weight `{name}` is gone") for name in state.weights if name not in program.weights]
+    if problems:
+        raise ConfigError(
+            [Problem("the architecture differs from the one the checkpoint was made with"), *problems],
+            hint="start a new run that takes over the weights that fit: --weights CHECKPOINT",
+        )
+
+
+def begin_search(state: RunState, monitor: str, mode: str, loss: Any) -> list[str]:
+    """Forget early stopping's memory, and the best epoch if what it was measured by has changed."""
+    state.patience = Patience()
+    state.kept_weights = {}
+    old = state.best
+    if (old.monitor, old.mode, old.loss) == (monitor, mode, loss):
+        return []
+    state.best = Best(monitor=monitor, mode=mode, loss=loss)
+    if old.value is None:
+        return []
+    what = "the loss" if old.monitor == monitor else "what is monitored"
+    return [f"the search for the best epoch starts anew, because {what} changed"]
+
+
+def learning_rate(program: Program, optimizer: Optimizer, updates: int) -> float:
+    """The learning rate of the last of so many updates."""
+    rate = optimizer.learning_rate
+    if not isinstance(rate, Schedule):
+        return float(program.hyperparameters.get("learning_rate", rate))
+    from trainer_cli.targets.reference.interpreter import evaluate
+
+    graph = Graph()
+    step = graph.input("updates", (), "int")
+    (value,) = evaluate([rate.learning_rate(step)], {"updates": np.asarray(max(updates - 1, 0))}, 1)
+    return float(value)
+
+
+def check_compiled(optimizer: object | None, loss: object | None, config: Any, path: tuple[str | int, ...]) -> None:
+    """Raise a ConfigError with the lines to add if the model is not bound to an optimizer and a loss."""
+    lines = []
+    if optimizer is None:
+        lines.append("optimizer: adam")
+    if not loss:
+        lines.append(f"loss: {_suggested_loss(config)}")
+    if not lines:
+        return
+    missing = " and ".join(f"`{line.partition(':')[0]}`" for line in lines)
+    verb = "are" if len(lines) > 1 else "is"
+    raise ConfigError(
+        [
+            Problem(
+                f"the model is not compiled for training: {missing} {verb} missing",
+                path,
+                hint="add to the config:\n" + "\n".join(lines),
+            )
+        ]
+    )
+
+
+def _suggested_loss(config: Any) -> str:
+    activation = getattr(config.architecture.layers[-1], "activation", None)
+    return _SUGGESTED_LOSSES.get(getattr(activation, "type", ""), "mean_squared_error")
+
+
+def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, object, object]]:
+    """Keys whose values differ between two resolved configs: (path, old value, new value)."""
+    found: list[tuple[str, object, object]] = []
+    _compare("", old, new, found)
+    return found
+
+
+def _compare(path: str, old: Any, new: Any, found: list[tuple[str, object, object]]) -> None:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in [*old, *(key for key in new if key not in old)]:
+            _compare(f"{path}.{key}" if path else str(key), old.get(key), new.get(key), found)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for position, (left, right) in enumerate(zip(old, new, strict=True)):
+            _compare(f"{path}[{position}]", left, right, found)
+    elif old != new:
+        found.append((path, old, new))

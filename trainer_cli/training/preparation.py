@@ -1,0 +1,117 @@
+"""A config and its folder in; its data and one program per phase out, all checked before the first step is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainer_cli.compiler.program import InputSpec, Program, build_program
+from trainer_cli.config.schema import Config, Fit, PhaseSettings, phase_count, phase_settings
+from trainer_cli.data.prepare import Dataset, prepare
+from trainer_cli.data.source import INPUT
+from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.parts.loss import TargetForm
+from trainer_cli.parts.optimizer import Optimizer
+from trainer_cli.training.monitor import Direction, check_monitors, default_monitor, direction
+from trainer_cli.training.phases import check_compiled
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """All that is known of a phase before it starts."""
+
+    position: int  # counted from 0
+    name: str | None  # None where the config has no phases
+    optimizer: Optimizer
+    loss: Any  # as plain values, for comparison
+    fit: Fit
+    program: Program
+    dataset: Dataset
+    monitor: str  # of the `best` checkpoint
+    directions: Mapping[str, Direction]
+
+    @property
+    def best_mode(self) -> Direction:
+        return direction(self.monitor, self.fit.checkpoint.mode, self.directions)
+
+
+def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
+    """Compile every phase and read the data; raises ConfigError with the problems of all phases, or DataError.
+
+    Programs come first, from the files' headers, so that no large file is read for a config that cannot work.
+    """
+    settings = [phase_settings(config, position) for position in range(phase_count(config))]
+    for setting in settings:
+        check_compiled(setting.optimizer, setting.loss, config, phase_path(config, setting.index))
+    if config.data is None:
+        raise ConfigError(
+            [
+                Problem(
+                    "there is no `data` to train on", hint="add to the config:\ndata: {type: csv, path: …, target: …}"
+                )
+            ]
+        )
+    signature = config.data.signature(folder).inputs[INPUT]
+    spec = InputSpec(shape=signature.shape, dtype=signature.dtype, scale=signature.scale)
+    programs = compile_phases(config, spec, config.data.has_validation)
+    datasets: dict[tuple[TargetForm | None, tuple[int, ...]], Dataset] = {}
+    plans = []
+    for setting, program in zip(settings, programs, strict=True):
+        key = (program.target_form, program.output_shape)
+        if key not in datasets:
+            datasets[key] = prepare(config.data, folder, program.target_form, config.seed, program.output_shape)
+        dataset = datasets[key]
+        found = input_spec(dataset)
+        if found != spec:
+            program = build_program(config, found, phase=setting.index)
+        plans.append(_plan(config, setting, program, dataset))
+    return plans
+
+
+def compile_phases(config: Config, spec: InputSpec, has_validation: bool) -> list[Program]:
+    """One program per phase; raises ConfigError with the problems of all of them, monitored names included."""
+    programs: list[Program] = []
+    problems: list[Problem] = []
+    for position in range(phase_count(config)):
+        try:
+            program = build_program(config, spec, phase=position)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        programs.append(program)
+        keys = [bound.key for bound in program.metrics]
+        path = (*phase_path(config, position), "fit")
+        problems += check_monitors(phase_settings(config, position).fit, keys, has_validation, path)
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))  # phases share an architecture, and so its problems
+    return programs
+
+
+def phase_path(config: Config, position: int) -> tuple[str | int, ...]:
+    """Where a phase's own settings stand in the config."""
+    return ("phases", position) if config.phases else ()
+
+
+def input_spec(dataset: Dataset) -> InputSpec:
+    """The input as the program will find it in memory."""
+    values = dataset.train.inputs[INPUT]
+    return InputSpec(shape=values.shape[1:], dtype=values.dtype.name, scale=dataset.encoding.input_scale)
+
+
+def _plan(config: Config, setting: PhaseSettings, program: Program, dataset: Dataset) -> PhasePlan:
+    assert program.optimizer is not None
+    assert program.loss is not None
+    has_validation = dataset.validation is not None
+    return PhasePlan(
+        position=setting.index,
+        name=setting.name if config.phases else None,
+        optimizer=program.optimizer,
+        loss=program.loss.model_dump(mode="json"),
+        fit=setting.fit,
+        program=program,
+        dataset=dataset,
+        monitor=setting.fit.checkpoint.monitor or default_monitor(has_validation),
+        directions={bound.key: bound.metric.direction for bound in program.metrics},
+    )
