@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Place:
-    """A place in a text file: its path as the user wrote it, line and column counted from 1, and the line itself."""
+    """A place in a text file: its path as the user wrote it, line and column counted from 1, and the line itself.
+
+    Line 0 says that the place is no file: `file` then shows what the user typed, such as `--set seed=x`.
+    """
 
     file: str
     line: int
@@ -16,7 +19,7 @@ class Place:
     text: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True)

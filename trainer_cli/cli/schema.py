@@ -10,6 +10,6 @@ def command() -> None:
 
     Put `# yaml-language-server: $schema=<file>` into a config's first line, and an editor completes and checks it.
     """
-    from trainer_cli.config.schema import json_schema
+    from trainer_cli.config.json_schema import json_schema
 
     print(json.dumps(json_schema(), indent=2, ensure_ascii=False))

@@ -11,11 +11,11 @@ import ast
 import difflib
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Any, NamedTuple
 
 from pydantic import GetCoreSchemaHandler, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
@@ -23,6 +23,8 @@ from pydantic_core import PydanticCustomError, core_schema
 from trainer_cli.parts.part import Part
 
 _ALIASES = re.compile(r"^ALIASES\s*=\s*(\([^)]*\))", re.MULTILINE)
+PART_OF = "x-part-of"
+"""The key that stands in the JSON Schema of a field for "a part of this family"."""
 _PACKAGE_ROOT = Path(__file__).parent.parent
 
 
@@ -39,6 +41,14 @@ class Family:
 
     noun: str
     package: str
+
+    @property
+    def noun_with_article(self) -> str:
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
+
+    def describe(self, name: str) -> str:
+        """`a dense layer`, `an adam optimizer`: the part as messages call it."""
+        return f"{'an' if name[0] in 'aeio' else 'a'} {name} {self.noun}"
 
     @property
     def folder(self) -> Path:
@@ -58,6 +68,10 @@ class Family:
             return plain
         aliases = _aliases(self)
         return aliases.get(name) or aliases.get(plain)
+
+    def aliases(self) -> dict[str, str]:
+        """Other names of parts and the canonical ones behind them."""
+        return _aliases(self)
 
     def nearest(self, name: str) -> str | None:
         """The valid name closest to a misspelled one."""
@@ -108,42 +122,66 @@ def read_part(family: Family, value: Any) -> Part:
     """
     if isinstance(value, Part):
         return value
-    if isinstance(value, str):
-        name, arguments = value, {}
-    elif isinstance(value, Mapping):
+    arguments: dict[str, Any] = {}
+    name: Any = value
+    if isinstance(value, Mapping):
         arguments = {key: item for key, item in value.items() if key != "type"}
         name = value.get("type")
         if name is None:
-            raise PydanticCustomError("part_type_missing", f"a {family.noun} needs a `type`", {"family": family.noun})
-        if not isinstance(name, str):
-            raise _located(("type",), "part_type_unknown", f"the type of a {family.noun} is a name", name)
-    else:
-        raise PydanticCustomError(
-            "part_expected", f"expected the name of a {family.noun}, or a mapping with `type`", {"family": family.noun}
-        )
+            message = f"{family.noun_with_article} needs a `type`"
+            raise refusal([Refusal("part_type_missing", message, family=family.noun)])
+    if not isinstance(name, str):
+        message = f"expected the name of {family.noun_with_article}"
+        if isinstance(value, Mapping):
+            raise refusal([Refusal("part_expected", message, where=("type",), value=name, family=family.noun)])
+        message += ", or a mapping with `type`"
+        raise refusal([Refusal("part_expected", message, value=value, family=family.noun)])
     canonical = family.canonical(name)
     if canonical is None:
         nearest = family.nearest(name)
-        known = ", ".join(family.names())
-        hint = f"did you mean `{nearest}`?" if nearest else f"known: {known}"
-        where = () if isinstance(value, str) else ("type",)
-        raise _located(where, "part_type_unknown", f"unknown {family.noun} `{name}`", name, hint)
+        hint = f"did you mean `{nearest}`?" if nearest else f"known: {', '.join(family.names()) or 'none'}"
+        where = ("type",) if isinstance(value, Mapping) else ()
+        message = f"unknown {family.noun} `{name}`"
+        raise refusal([Refusal("part_type_unknown", message, hint, where, name, family.noun)])
     part_class = family.find(canonical)
-    fields = part_class.model_fields
-    plain = {}
-    for key, item in arguments.items():
-        renamed = snake_case(key) if isinstance(key, str) and key not in fields else key
-        plain[renamed if renamed in fields and renamed not in arguments else key] = item
-    return part_class.model_validate(plain)
+    return part_class.model_validate(normal_keys(arguments, part_class.model_fields))
 
 
-def _located(
-    where: tuple[str, ...], kind: str, message: str, value: Any, hint: str | None = None
-) -> ValidationError | PydanticCustomError:
-    error = PydanticCustomError(kind, "{message}", {"message": message, "hint": hint})  # type: ignore[arg-type]
-    if not where:
-        return error
-    return ValidationError.from_exception_data(kind, [{"type": error, "loc": where, "input": value}])
+def normal_keys(given: Mapping[str, Any], known: Container[str]) -> dict[str, Any]:
+    """The mapping with camelCase keys renamed to the known snake_case ones; a key given in both forms stays twice."""
+    normal = {}
+    for key, item in given.items():
+        renamed = snake_case(key) if isinstance(key, str) and key not in known else key
+        normal[renamed if renamed in known and renamed not in given else key] = item
+    return normal
+
+
+class Refusal(NamedTuple):
+    """Why a value is refused, in the words that the user shall read; `where` is relative to the value."""
+
+    kind: str
+    message: str
+    hint: str | None = None
+    where: tuple[str | int, ...] = ()
+    value: Any = None
+    family: str | None = None
+
+
+def refusal(found: Sequence[Refusal]) -> ValidationError:
+    """The refusals as an error that pydantic merges with all others, below the field that it was raised for."""
+    return ValidationError.from_exception_data(
+        "config",
+        [
+            {
+                "type": PydanticCustomError(
+                    each.kind, "{message}", {"message": each.message, "hint": each.hint, "family": each.family}
+                ),
+                "loc": each.where,
+                "input": each.value,
+            }
+            for each in found
+        ],
+    )
 
 
 @dataclass(frozen=True)
@@ -159,7 +197,7 @@ class PartField:
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"$ref": f"#/$defs/{self.family.noun}"}
+        return {PART_OF: self.family.noun}  # not a `$ref`: the family's definition is made elsewhere
 
 
 LAYERS = Family("layer", "parts.layers")
@@ -172,6 +210,15 @@ SCHEDULES = Family("schedule", "parts.schedules")
 LOSSES = Family("loss", "parts.losses")
 METRICS = Family("metric", "parts.metrics")
 SOURCES = Family("data source", "data.sources")
-
-AnyPart: TypeAlias = Part
-__all__ = ["Annotated", "Family", "PartField"]
+FAMILIES = (
+    LAYERS,
+    ACTIVATIONS,
+    INITIALIZERS,
+    REGULARIZERS,
+    CONSTRAINTS,
+    OPTIMIZERS,
+    SCHEDULES,
+    LOSSES,
+    METRICS,
+    SOURCES,
+)

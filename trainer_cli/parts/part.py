@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 
 class Part(BaseModel):
     """A thing that a config can name. Its `type` is the stem of the file that defines it.
 
-    Unknown keys are refused, scalars are strict (`"2"` is no integer, `1` is a float), instances never change.
+    Unknown keys are refused, scalars are strict (`"2"` is no integer, `1` is a float), numbers are finite, instances
+    never change.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     type: ClassVar[str] = ""
 
@@ -25,3 +26,7 @@ class Part(BaseModel):
     @model_serializer(mode="wrap")
     def _with_type(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {"type": self.type, **handler(self)}
+
+
+IntegerList: TypeAlias = Annotated[tuple[int, ...], Field(strict=False)]
+"""Several integers: a list in a config, a tuple in the part; the integers themselves stay strict."""

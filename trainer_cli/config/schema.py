@@ -1,0 +1,261 @@
+"""Plain values in, the validated Config out: what every section may hold, in pydantic models.
+
+The models are few, because each costs about a millisecond at import. The descriptions are shown to users in error
+messages and in the JSON Schema.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+
+from trainer_cli.config.references import nearest
+from trainer_cli.data.source import SourceField
+from trainer_cli.parts.families import Refusal, normal_keys, refusal
+from trainer_cli.parts.layer import Layer, LayerField
+from trainer_cli.parts.loss import Loss, LossField
+from trainer_cli.parts.metric import Metric, MetricField
+from trainer_cli.parts.optimizer import Optimizer, OptimizerField
+
+MonitorMode: TypeAlias = Literal["auto", "min", "max"]
+
+
+def _form(value: Any) -> str:
+    """Whether a value is one part (or one list) or a mapping by output name; a part's mapping has a `type`."""
+    return "(by output)" if isinstance(value, Mapping) and "type" not in value else "(single)"
+
+
+LossChoice: TypeAlias = Annotated[
+    Annotated[LossField, Tag("(single)")] | Annotated[dict[str, LossField], Tag("(by output)")], Discriminator(_form)
+]
+MetricsChoice: TypeAlias = Annotated[
+    Annotated[list[MetricField], Tag("(single)")] | Annotated[dict[str, list[MetricField]], Tag("(by output)")],
+    Discriminator(_form),
+]
+
+
+class Section(BaseModel):
+    """A mapping of the config: unknown keys are refused, scalars are strict, camelCase keys are renamed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _normal_keys(cls, value: Any) -> Any:
+        return normal_keys(value, cls.model_fields) if isinstance(value, Mapping) else value
+
+
+class Architecture(Section):
+    """The layers from input to output. A plain list stands for `{layers: [...]}`."""
+
+    inputs: list[str] | None = Field(default=None, description="names of the model's inputs")
+    layers: list[LayerField] = Field(
+        min_length=1, description="the layers in order; a layer takes the one above it unless its `inputs` name others"
+    )
+    outputs: list[str] | None = Field(
+        default=None, description="names of the layers that are the model's outputs; default: the last layer"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_list(cls, value: Any) -> Any:
+        return {"layers": value} if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _layer_names_differ(self) -> Architecture:
+        found = list(_refused_names(self.layers))
+        if found:
+            raise refusal(found)
+        return self
+
+
+class EarlyStopping(Section):
+    """Ends the training when the monitored value has stopped improving."""
+
+    monitor: str = Field(default="val_loss", description="key of the monitored value, as in metrics.jsonl")
+    patience: int = Field(default=0, ge=0, description="epochs without improvement after which training ends")
+    min_delta: float = Field(default=0.0, ge=0, description="smallest change that counts as an improvement")
+    mode: MonitorMode = Field(
+        default="auto", description="whether smaller (min) or larger (max) values are better; auto asks the metric"
+    )
+    baseline: float | None = Field(default=None, description="value that must be beaten for an epoch to count at all")
+    restore_best: bool = Field(default=False, description="end with the weights of the best epoch")
+    start_from_epoch: int = Field(default=0, ge=0, description="epochs at the start that are not watched")
+
+
+class Checkpoint(Section):
+    """Which epoch is kept as `best.safetensors`; `last.safetensors` is always kept."""
+
+    monitor: str | None = Field(
+        default=None, description="key of the monitored value; default: val_loss with validation data, otherwise loss"
+    )
+    mode: MonitorMode = Field(
+        default="auto", description="whether smaller (min) or larger (max) values are better; auto asks the metric"
+    )
+
+
+class Fit(Section):
+    """How long and in which batches the model is trained."""
+
+    epochs: int = Field(default=1, gt=0, description="passes over the training data")
+    batch_size: int = Field(default=32, gt=0, description="rows per update of the weights")
+    shuffle: bool = Field(default=True, description="visit the rows in a new order every epoch")
+    early_stopping: EarlyStopping | None = Field(
+        default=None, description="end the training when the monitored value has stopped improving"
+    )
+    checkpoint: Checkpoint = Field(default_factory=Checkpoint, description="which epoch is kept as the best")
+
+
+class Phase(Section):
+    """A stretch of training: what is given here replaces the key of the same name above, for this phase alone."""
+
+    name: str | None = Field(default=None, min_length=1, description="name of the phase; default: phase_1, phase_2, …")
+    optimizer: OptimizerField | None = Field(default=None, description="the optimizer of this phase")
+    loss: LossChoice | None = Field(default=None, description="the loss of this phase, or losses by output name")
+    metrics: MetricsChoice | None = Field(
+        default=None, description="the metrics of this phase, or lists of metrics by output name"
+    )
+    freeze: list[str] | None = Field(default=None, description="names of the layers that this phase does not train")
+    fit: Fit | None = Field(default=None, description="keys that replace those of the top-level `fit`")
+
+
+class Config(Section):
+    """A training run: data, architecture, and how the one is fitted to the other."""
+
+    name: str = Field(default="model", min_length=1, description="name of the run's folder; default: the file's name")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="start of all random numbers")
+    data: SourceField | None = Field(default=None, description="the files that hold the rows, and how they are split")
+    architecture: Architecture = Field(description="the layers, as a list or as {inputs, layers, outputs}")
+    optimizer: OptimizerField | None = Field(default=None, description="the rule that updates the weights")
+    loss: LossChoice | None = Field(
+        default=None, description="what training makes small: one loss, or losses by output name"
+    )
+    metrics: MetricsChoice = Field(
+        default_factory=list, description="what is measured besides the loss: a list, or lists by output name"
+    )
+    loss_weights: dict[str, float] | None = Field(
+        default=None, description="factor of each output's loss in the sum, by output name"
+    )
+    freeze: list[str] = Field(default_factory=list, description="names of the layers that are not trained")
+    fit: Fit = Field(default_factory=Fit, description="how long and in which batches the model is trained")
+    phases: list[Phase] = Field(
+        default_factory=list, description="trainings one after the other, with their own optimizer, loss, … each"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if name in (".", "..") or any(character in name for character in "/\\\0"):
+            raise refusal([Refusal("name_refused", f"`{name}` cannot name the run's folder", "leave out `/` and `\\`")])
+        return name
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Config:
+        names = layer_names(self.architecture.layers)
+        found = list(_refused_freezes(("freeze",), self.freeze, names))
+        seen: dict[str, int] = {}
+        for index, phase in enumerate(self.phases):
+            found += _refused_freezes(("phases", index, "freeze"), phase.freeze or (), names)
+            first = seen.setdefault(phase_name(phase, index), index)
+            if first != index:
+                message = f"phases {first + 1} and {index + 1} are both called `{phase_name(phase, index)}`"
+                found.append(Refusal("phase_named_twice", message, where=("phases", index, "name")))
+        if found:
+            raise refusal(found)
+        return self
+
+
+def layer_names(layers: Sequence[Layer]) -> list[str]:
+    """The layers' names: `name`, or `<type>_<n>` where n counts the layers of that type from 1, named ones included.
+
+    So naming a layer, or adding one of another type, renames no other.
+    """
+    counts: Counter[str] = Counter()
+    names = []
+    for layer in layers:
+        counts[layer.type] += 1
+        names.append(layer.name if layer.name is not None else f"{layer.type}_{counts[layer.type]}")
+    return names
+
+
+def _refused_names(layers: Sequence[Layer]) -> Iterator[Refusal]:
+    first: dict[str, int] = {}
+    for index, (layer, name) in enumerate(zip(layers, layer_names(layers), strict=True)):
+        where = ("layers", index) if layer.name is None else ("layers", index, "name")
+        if not name or "/" in name or not name.isprintable() or name != name.strip():
+            yield Refusal(
+                "layer_name_refused",
+                f"`{name}` cannot be a layer's name",
+                "letters, digits, `_`, `-` and `.` are fine; `/` separates a layer from its weights",
+                where,
+            )
+        if first.setdefault(name, index) != index:
+            yield Refusal(
+                "layer_named_twice",
+                f"two layers are called `{name}`: architecture[{first[name]}] and architecture[{index}]",
+                "give one of them another `name`",
+                where,
+            )
+
+
+def _refused_freezes(where: tuple[str | int, ...], freeze: Sequence[str], names: Sequence[str]) -> Iterator[Refusal]:
+    for index, name in enumerate(freeze):
+        if name not in names:
+            near = nearest(name, names)
+            hint = f"did you mean `{near}`?" if near else f"layers: {', '.join(names[:20])}"
+            yield Refusal("layer_unknown", f"no layer is called `{name}`", hint, (*where, index))
+
+
+@dataclass(frozen=True)
+class PhaseSettings:
+    """Everything that one phase trains with, the phase's own keys already taken in."""
+
+    index: int
+    name: str
+    optimizer: Optimizer | None
+    loss: Loss | dict[str, Loss] | None
+    metrics: list[Metric] | dict[str, list[Metric]]
+    loss_weights: dict[str, float] | None
+    freeze: tuple[str, ...]
+    fit: Fit
+
+
+def phase_count(config: Config) -> int:
+    """The number of phases; a config without `phases` has one."""
+    return len(config.phases) or 1
+
+
+def phase_name(phase: Phase, index: int) -> str:
+    return phase.name if phase.name is not None else f"phase_{index + 1}"
+
+
+def phase_settings(config: Config, index: int) -> PhaseSettings:
+    """What phase `index` (from 0) trains with: its own keys, and the config's where it has none.
+
+    `fit` is replaced key by key; all else is replaced whole.
+    """
+    if not 0 <= index < phase_count(config):
+        raise IndexError(f"the config has {phase_count(config)} phases, there is no phase {index}")
+    phase = config.phases[index] if config.phases else Phase()
+    fit = config.fit
+    if phase.fit is not None:
+        fit = fit.model_copy(update={key: getattr(phase.fit, key) for key in phase.fit.model_fields_set})
+    return PhaseSettings(
+        index=index,
+        name=phase_name(phase, index),
+        optimizer=config.optimizer if phase.optimizer is None else phase.optimizer,
+        loss=config.loss if phase.loss is None else phase.loss,
+        metrics=config.metrics if phase.metrics is None else phase.metrics,
+        loss_weights=config.loss_weights,
+        freeze=tuple(config.freeze if phase.freeze is None else phase.freeze),
+        fit=fit,
+    )
+
+
+def total_epochs(config: Config) -> int:
+    """The epochs of all phases together."""
+    return sum(phase_settings(config, index).fit.epochs for index in range(phase_count(config)))
