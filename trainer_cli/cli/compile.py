@@ -21,12 +21,14 @@ def command(
     as_json: options.JsonOption = False,
 ) -> None:
     """Show what a config is compiled to: layers and parameters, work per step, regions and barriers."""
+    path = options.chosen(config, config_option)
+
     from trainer_cli.config.load import load
     from trainer_cli.errors import ConfigError
     from trainer_cli.reports.json_lines import write_json
     from trainer_cli.training.compile import compile_phase
 
-    loaded = load(options.chosen(config, config_option), overrides or ())
+    loaded = load(path, overrides or ())
     with options.places_from(loaded.source):
         compiled = compile_phase(loaded, phase=phase - 1, target=target.value, threads=threads)
         warnings = options.placed(compiled.warnings, loaded.source)

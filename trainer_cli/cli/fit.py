@@ -47,12 +47,14 @@ def command(
     Writes config.yaml, manifest.json, metrics.jsonl, summary.json and checkpoints/ to the run directory. The first
     Ctrl-C or SIGTERM writes a checkpoint and stops; `--resume` goes on from it, to the same bits.
     """
+    latest = resume is not None and str(resume) == "latest"
+    path = _config_path(config, config_option, resume, latest)
+
     from trainer_cli.config.load import load
     from trainer_cli.reports.progress import choose
     from trainer_cli.training.fit import FitOptions, fit
 
-    latest = resume is not None and str(resume) == "latest"
-    loaded = load(_config_path(config, config_option, resume, latest), overrides or ())
+    loaded = load(path, overrides or ())
     if strict:
         _refuse_warnings(loaded)
     settings = FitOptions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 
 from trainer_cli.errors import ConfigError, TrainerError
@@ -10,6 +10,9 @@ from trainer_cli.errors import ConfigError, TrainerError
 
 def main() -> None:
     """Run the command line and leave the process with the exit code that it deserves."""
+    if hasattr(signal, "SIGPIPE"):
+        # The reader of a pipe (`trainer … | head`) has gone: leave without a word, like other commands.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         from trainer_cli.cli.app import run
 
@@ -17,10 +20,6 @@ def main() -> None:
     except TrainerError as error:
         tell(explain(error))
         leave(error.exit_code)
-    except BrokenPipeError:
-        # The reader of a pipe (`trainer … | head`) has gone: nobody is left to tell.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # the interpreter flushes it at exit
-        leave(141)
     except KeyboardInterrupt:
         tell("interrupted")
         leave(130)
@@ -41,6 +40,8 @@ def explain(error: TrainerError) -> str:
         from trainer_cli.config.messages import render
 
         words = render(error.problems)
+        if not any(problem.place for problem in error.problems):
+            words = f"error: {words}"
         hint = error.hint if all(problem.hint != error.hint for problem in error.problems) else None
     else:
         words, hint = f"error: {error.message}", error.hint
@@ -48,11 +49,8 @@ def explain(error: TrainerError) -> str:
 
 
 def tell(words: str) -> None:
-    """Write to stderr, which may be closed."""
-    try:
-        print(words, file=sys.stderr, flush=True)
-    except (BrokenPipeError, ValueError):
-        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    """Write to stderr."""
+    print(words, file=sys.stderr, flush=True)
 
 
 def leave(code: int) -> None:

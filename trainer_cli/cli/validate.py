@@ -24,9 +24,10 @@ def command(
 
     For metrics on data use `trainer evaluate`.
     """
+    path = options.chosen(config, config_option)
+
     from trainer_cli.training.validate import validate
 
-    path = options.chosen(config, config_option)
     found = validate(path, overrides or (), read_data=data, strict=strict)
     if as_json:
         from trainer_cli.reports.json_lines import validation, write_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -12,7 +12,9 @@ from rich.table import Table
 
 from trainer_cli.reports import text
 from trainer_cli.reports.progress import is_terminal
-from trainer_cli.training.compile import Compilation
+
+if TYPE_CHECKING:
+    from trainer_cli.training.compile import Compilation
 
 _WIDTH_OF_FILES = 120
 

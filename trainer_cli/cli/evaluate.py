@@ -1,0 +1,5 @@
+"""`trainer evaluate`."""
+
+
+def command() -> None:
+    """Later."""

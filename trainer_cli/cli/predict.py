@@ -1,0 +1,5 @@
+"""`trainer predict`."""
+
+
+def command() -> None:
+    """Later."""
