@@ -111,7 +111,8 @@ def train_epoch(
 def add_totals(totals: dict[str, NDArray[np.float64]], more: Mapping[str, NDArray[np.float64]]) -> None:
     """Add a slice's sums to an epoch's."""
     for name, value in more.items():
-        totals[name] = totals[name] + value if name in totals else np.array(value, dtype=np.float64)
+        # The sum of two scalars is no array, hence `asarray`.
+        totals[name] = np.asarray(totals[name] + value) if name in totals else np.array(value, dtype=np.float64)
 
 
 def evaluate_split(

@@ -25,7 +25,7 @@ from trainer_cli.training.epoch import (
     train_epoch,
 )
 from trainer_cli.training.events import EpochDone, Event, Finished, PhaseStarted, Report, Resumed, SliceDone, Started
-from trainer_cli.training.preparation import PhasePlan, plan_phases
+from trainer_cli.training.preparation import PhasePlan, plan_phases, with_more_epochs
 from trainer_cli.training.resume import open_resumed, reopen
 from trainer_cli.training.run_directory import create_run_directory, manifest
 from trainer_cli.training.signals import SignalFlag
@@ -67,7 +67,7 @@ class _Run:
         self.began = time.perf_counter()
         self.options = options
         self.flag = flag
-        self.loaded = loaded.with_more_epochs(options.extend_epochs) if options.extend_epochs else loaded
+        self.loaded = with_more_epochs(loaded, options.extend_epochs) if options.extend_epochs else loaded
         self.config = self.loaded.config
         self.pending_best: RunState | None = None
         self.written = float("-inf")
@@ -127,10 +127,10 @@ class _Run:
                 tensors, report = import_weights(options.weights, program, self.config.seed)
             else:
                 tensors = program.initial_state(self.config.seed)
-            self.state = RunState(seed=self.config.seed, config=dump, encoding=dataset.encoding.to_json())
-            self.state.digest = dataset.digest
+            self.state = RunState(seed=self.config.seed, config=dump, digest=dataset.digest)
             self.state.take(tensors, set(program.slots))
             self.directory = create_run_directory(self.config.name, options.run_directory)
+        self.state.encoding = dataset.encoding.to_json()
         self.directory.write_config(self.loaded.dump_yaml())
         self.directory.write_manifest(
             manifest(

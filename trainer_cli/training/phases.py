@@ -36,7 +36,7 @@ def enter_phase(state: RunState, program: Program, optimizer: Optimizer, seed: i
 
     Raises ConfigError if the model has other weights than the state.
     """
-    _check_weights(state, program)
+    check_weights(state, program)
     new = binding_of(program, optimizer)
     first = not state.slots and not state.binding.optimizer
     difference = state.binding.difference(new)
@@ -52,7 +52,8 @@ def enter_phase(state: RunState, program: Program, optimizer: Optimizer, seed: i
     return [f"weights and the state of {optimizer.type} kept ({state.counters.optimizer_step:,} updates)"]
 
 
-def _check_weights(state: RunState, program: Program) -> None:
+def check_weights(state: RunState, program: Program) -> None:
+    """Raise a ConfigError that lists every weight by which state and program differ."""
     problems = []
     for name, spec in program.weights.items():
         if name not in state.weights:
@@ -101,7 +102,7 @@ def check_compiled(optimizer: object | None, loss: object | None, config: Any, p
     if optimizer is None:
         lines.append("optimizer: adam")
     if not loss:
-        lines.append(f"loss: {_suggested_loss(config)}")
+        lines.append(f"loss: {suggested_loss(config)}")
     if not lines:
         return
     missing = " and ".join(f"`{line.partition(':')[0]}`" for line in lines)
@@ -117,7 +118,8 @@ def check_compiled(optimizer: object | None, loss: object | None, config: Any, p
     )
 
 
-def _suggested_loss(config: Any) -> str:
+def suggested_loss(config: Any) -> str:
+    """A loss that agrees with the output's activation."""
     activation = getattr(config.architecture.layers[-1], "activation", None)
     return _SUGGESTED_LOSSES.get(getattr(activation, "type", ""), "mean_squared_error")
 

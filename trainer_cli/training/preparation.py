@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from trainer_cli.compiler.program import InputSpec, Program, build_program
+from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import Config, Fit, PhaseSettings, phase_count, phase_settings
 from trainer_cli.data.prepare import Dataset, prepare
 from trainer_cli.data.source import INPUT
@@ -92,6 +93,21 @@ def compile_phases(config: Config, spec: InputSpec, has_validation: bool) -> lis
 def phase_path(config: Config, position: int) -> tuple[str | int, ...]:
     """Where a phase's own settings stand in the config."""
     return ("phases", position) if config.phases else ()
+
+
+def with_more_epochs(loaded: LoadedConfig, epochs: int) -> LoadedConfig:
+    """The config with a last phase that trains for so many epochs more."""
+    config = loaded.config
+    last = phase_count(config) - 1
+    total = phase_settings(config, last).fit.epochs + epochs
+    if config.phases:
+        phase = config.phases[last]
+        section = phase.fit.model_copy(update={"epochs": total}) if phase.fit is not None else Fit(epochs=total)
+        phases = [*config.phases[:last], phase.model_copy(update={"fit": section})]
+        config = config.model_copy(update={"phases": phases})
+    else:
+        config = config.model_copy(update={"fit": config.fit.model_copy(update={"epochs": total})})
+    return replace(loaded, config=config)
 
 
 def input_spec(dataset: Dataset) -> InputSpec:

@@ -1,0 +1,85 @@
+"""A trained model and rows, with or without targets, in; the model's outputs and the classes they mean out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer_cli.config.load import LoadedConfig
+from trainer_cli.config.schema import phase_settings
+from trainer_cli.data.source import PartName
+from trainer_cli.data.targets import Class
+from trainer_cli.training.evaluate import held_out_part
+from trainer_cli.training.model import TrainedModel, open_model
+
+_CHUNK_ROWS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The outputs for all rows: `values` is `(rows, …)`.
+
+    `classes` are the names behind the output's units (for one binary unit: of 0 and 1), None if the output is not of
+    classes; `labels` then holds the predicted class of every row, as a position in `classes`.
+    """
+
+    values: NDArray[np.float32]
+    classes: tuple[Class, ...] | None = None
+    labels: NDArray[np.int64] | None = None
+
+    @property
+    def rows(self) -> int:
+        return len(self.values)
+
+    def class_names(self) -> Iterator[Class]:
+        """The name of every row's class, for outputs with one class per row."""
+        if self.classes is None or self.labels is None:
+            raise ValueError("the output is not of classes")
+        for label in self.labels.reshape(self.rows):
+            yield self.classes[label]
+
+
+def predict(
+    path: Path | None = None,
+    loaded: LoadedConfig | None = None,
+    *,
+    data: Path | None = None,
+    part: PartName | None = None,
+    target: str = "cpu",
+    threads: int | None = None,
+) -> Predictions:
+    """Apply the model of a run directory or checkpoint to the rows of `data`, or of a part of the config's own data.
+
+    Neither loss nor targets are needed. Raises ConfigError, DataError or CheckpointError.
+    """
+    model = open_model(path, loaded)
+    if data is None and part is None:
+        part = held_out_part(model)
+    split = model.read(data, part, with_target=False)
+    program = model.program(split)
+    executable = model.executable(program, target, threads)
+    values = np.empty((split.rows, *program.output_shape), np.float32)
+    for begin in range(0, split.rows, _CHUNK_ROWS):
+        end = min(begin + _CHUNK_ROWS, split.rows)
+        values[begin:end] = executable.predict(split, begin, end)
+    return interpret(values, model, program.output_activation)
+
+
+def interpret(values: NDArray[np.float32], model: TrainedModel, activation: str | None) -> Predictions:
+    """Outputs with the classes they stand for."""
+    encoding = model.encoding.target
+    if encoding is None or encoding.classes is None:
+        return Predictions(values)
+    if encoding.form in ("labels", "one_hot"):
+        return Predictions(values, encoding.classes, np.argmax(values, axis=-1))
+    if encoding.form == "binary":
+        loss: Any = phase_settings(model.config, model.phase).loss
+        logits = activation != "sigmoid" and getattr(loss, "from_logits", False)
+        labels = (values > (0.0 if logits else 0.5)).astype(np.int64)
+        return Predictions(values, encoding.classes, labels)
+    return Predictions(values)
