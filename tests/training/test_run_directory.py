@@ -96,6 +96,17 @@ def test_the_manifest_tells_what_ran_on_what(tmp_path):
     json.dumps(made)
 
 
+def test_the_manifest_keeps_how_the_run_began_when_it_is_resumed(tmp_path):
+    directory = RunDirectory(tmp_path)
+    for seed in (1, 2, 3):
+        directory.write_manifest({"seed": seed})
+    found = json.loads((tmp_path / "manifest.json").read_text())
+    assert found == {"seed": 1, "resumed": [{"seed": 2}, {"seed": 3}]}
+    (tmp_path / "manifest.json").write_text("{")
+    directory.write_manifest({"seed": 4})
+    assert json.loads((tmp_path / "manifest.json").read_text()) == {"seed": 4}
+
+
 def test_the_commit_of_the_configs_folder_is_recorded(tmp_path):
     git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e@example.org"]
     subprocess.run([*git, "init", "-q"], check=True)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from trainer_cli import __version__
 from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
 from trainer_cli.training.contracts import Program
 from trainer_cli.training.state import Best, Binding, Counters, Patience, RunState, Tensors
@@ -55,7 +56,7 @@ def package_version(name: str) -> str | None:
 def versions() -> dict[str, str | None]:
     """Versions of everything that can influence a result."""
     packages = {name: package_version(name) for name in ("numpy", "numba", "llvmlite", "safetensors")}
-    return {"trainer": package_version("trainer-cli"), "python": platform.python_version(), **packages}
+    return {"trainer": __version__, "python": platform.python_version(), **packages}
 
 
 def write_atomically(path: Path, content: bytes) -> None:

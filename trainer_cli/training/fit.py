@@ -102,6 +102,8 @@ class _Run:
             raise
         except TrainerError as error:
             self._leave("diverged" if isinstance(error, DivergenceError) else "failed")
+            if isinstance(error, DivergenceError):
+                error.hint = f"{error.hint}: {self.directory.last}"
             raise
 
     def _begin(self) -> tuple[WeightReport | None, Resumed | None]:

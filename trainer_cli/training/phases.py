@@ -37,19 +37,17 @@ def enter_phase(state: RunState, program: Program, optimizer: Optimizer, seed: i
     Raises ConfigError if the model has other weights than the state.
     """
     check_weights(state, program)
-    new = binding_of(program, optimizer)
-    first = not state.slots and not state.binding.optimizer
-    difference = state.binding.difference(new)
-    if difference is not None:
-        initial = program.initial_state(seed)
-        state.slots = {name: initial[name] for name in program.slots}
-        state.counters.optimizer_step = 0
+    old, new = state.binding, binding_of(program, optimizer)
     state.binding = new
-    if first:
+    if not old.optimizer:  # the run's first phase: the state is as the program made it
         return []
-    if difference is not None:
-        return [f"weights kept, optimizer state reset: {difference}"]
-    return [f"weights and the state of {optimizer.type} kept ({state.counters.optimizer_step:,} updates)"]
+    difference = old.difference(new)
+    if difference is None:
+        return [f"weights and the state of {optimizer.type} kept ({state.counters.optimizer_step:,} updates)"]
+    initial = program.initial_state(seed)
+    state.slots = {name: initial[name] for name in program.slots}
+    state.counters.optimizer_step = 0
+    return [f"weights kept, optimizer state reset: {difference}"]
 
 
 def check_weights(state: RunState, program: Program) -> None:

@@ -34,7 +34,12 @@ class RunDirectory:
         write_atomically(self.path / "config.yaml", text.encode())
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        write_atomically(self.path / "manifest.json", _json(manifest))
+        """Write how the run was started; where that is known, add how it was resumed instead."""
+        path = self.path / "manifest.json"
+        first = _read_json(path)
+        if first is not None:
+            manifest = {**first, "resumed": [*first.get("resumed", []), manifest]}
+        write_atomically(path, _json(manifest))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         write_atomically(self.path / "summary.json", _json(summary))
@@ -59,6 +64,14 @@ def _line(report: Mapping[str, Any]) -> str:
 def _finite(value: Any) -> Any:
     """JSON has no NaN: a metric without a value is null."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -57,20 +57,18 @@ class Binding:
 
     def difference(self, new: Binding) -> str | None:
         """Why state made under this binding cannot be used under `new`, or None if it can."""
+        reasons = []
         if self.optimizer != new.optimizer:
-            return f"the optimizer changed from {self.optimizer or 'none'} to {new.optimizer or 'none'}"
-        changed = [
-            key
-            for key in sorted({*self.structural, *new.structural})
-            if self.structural.get(key) != new.structural.get(key)
-        ]
-        if changed:
-            return f"{', '.join(f'`{key}`' for key in changed)} of {new.optimizer} changed"
-        if sorted(self.trainable) != sorted(new.trainable):
-            return _trainable_difference(self.trainable, new.trainable)
-        if self.slots != new.slots:
-            return f"the state that {new.optimizer} keeps per weight changed"
-        return None
+            reasons.append(f"the optimizer changed from {self.optimizer} to {new.optimizer}")
+        elif self.structural != new.structural:
+            keys = sorted({*self.structural, *new.structural})
+            changed = [f"`{key}`" for key in keys if self.structural.get(key) != new.structural.get(key)]
+            reasons.append(f"{', '.join(changed)} of {new.optimizer} changed")
+        if self.trainable != new.trainable:
+            reasons.append(_trainable_difference(self.trainable, new.trainable))
+        if not reasons and self.slots != new.slots:
+            reasons.append(f"the state that {new.optimizer} keeps per weight changed")
+        return ", and ".join(reasons) or None
 
 
 def _trainable_difference(old: list[str], new: list[str]) -> str:
