@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trainer_cli.parts.families import SOURCES, PartField
+from trainer_cli.parts.families import SOURCES, PartField, Refusal, refusal
 from trainer_cli.parts.part import Part
 
 INPUT = "input"
@@ -26,6 +26,9 @@ ScalingMode: TypeAlias = Literal["none", "unit", "standardize", "min_max"]
 """`none` leaves values alone, `unit` divides bytes by 255, `standardize` gives each feature mean 0 and deviation 1,
 `min_max` gives each feature the range 0 to 1. Statistics come from the training split alone."""
 
+SCALING = "how inputs are scaled: none, unit (divided by 255), standardize or min_max (per feature)"
+"""The description of `scaling`, for sources with a default of their own."""
+
 BYTE_SCALE = 1.0 / 255.0
 
 PartName: TypeAlias = Literal["train", "validation", "test"]
@@ -34,19 +37,17 @@ PartName: TypeAlias = Literal["train", "validation", "test"]
 class SplitSpec(BaseModel):
     """Which fractions of the rows are held out; `stratify` gives every part the classes' proportions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    validation: float = Field(default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False)
-    test: float = Field(default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False)
-    stratify: bool = False
+    validation: float = Field(default=0.0, ge=0.0, lt=1.0, description="fraction of the rows held out for validation")
+    test: float = Field(default=0.0, ge=0.0, lt=1.0, description="fraction of the rows held out for the final test")
+    stratify: bool = Field(default=False, description="give every part the same proportions of the classes")
 
     @model_validator(mode="after")
     def _leave_rows_to_train_on(self) -> Self:
         if self.validation + self.test >= 1.0:
-            raise ValueError(
-                f"validation ({self.validation:g}) and test ({self.test:g}) leave no rows to train on; "
-                "their sum must be below 1"
-            )
+            message = f"validation ({self.validation:g}) and test ({self.test:g}) leave no rows to train on"
+            raise refusal([Refusal("split_too_large", message, "their sum must be below 1")])
         return self
 
 
@@ -130,8 +131,8 @@ class Source(Part):
     path_fields: ClassVar[tuple[str, ...]] = ()
     """The fields that hold paths, which are relative to the config's folder."""
 
-    split: SplitSpec = Field(default_factory=SplitSpec)
-    scaling: ScalingMode = "none"
+    split: SplitSpec = Field(default_factory=SplitSpec, description="which rows are held out")
+    scaling: ScalingMode = Field(default="none", description=SCALING)
 
     @abstractmethod
     def signature(self, folder: Path) -> Signature:
@@ -171,7 +172,8 @@ class Source(Part):
     def _hold_out_each_part_once(self) -> Self:
         for name in self.own_parts:
             if getattr(self.split, name) > 0:
-                raise ValueError(f"the {name} data has its own file, so `split.{name}` must not be given as well")
+                message = f"the {name} data is given by itself, and a split would hold out a second one"
+                raise refusal([Refusal("part_given_twice", message, f"leave `split.{name}` out", ("split", name))])
         return self
 
 

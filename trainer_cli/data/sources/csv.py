@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from trainer_cli.data.files import digest, nearest, open_bytes, shown
 from trainer_cli.data.source import INPUT, TARGET, InputSignature, Origin, Signature, Source, SplitSpec, Table
 from trainer_cli.errors import DataError
+from trainer_cli.parts.families import Refusal, refusal
 
 _ROWS_AT_ONCE = 128
 """Rows parsed before their text becomes numbers: converted in bulk while it is in cache (4,096 take twice as long)."""
@@ -36,12 +37,16 @@ class Csv(Source):
 
     path_fields: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
 
-    path: Name
-    target: Name | Annotated[list[Name], Field(min_length=1)] | None = None
-    features: Annotated[list[Name], Field(min_length=1)] | None = None
-    delimiter: Literal[",", ";", "\t", "|", " "] = ","
-    validation_path: Name | None = None
-    test_path: Name | None = None
+    path: Name = Field(description="the file, relative to the config's folder")
+    target: Name | Annotated[list[Name], Field(min_length=1)] | None = Field(
+        default=None, description="the column to predict, or a list of numeric ones"
+    )
+    features: Annotated[list[Name], Field(min_length=1)] | None = Field(
+        default=None, description="the input columns in the model's order; default: all but the target"
+    )
+    delimiter: Literal[",", ";", "\t", "|", " "] = Field(default=",", description="what separates the cells of a row")
+    validation_path: Name | None = Field(default=None, description="a file of its own for the validation data")
+    test_path: Name | None = Field(default=None, description="a file of its own for the test data")
 
     @model_validator(mode="after")
     def _name_each_column_once(self) -> Self:
@@ -49,10 +54,11 @@ class Csv(Source):
         for what, names in (("target", targets), ("features", self.features or [])):
             for name in names:
                 if names.count(name) > 1:
-                    raise ValueError(f"`{what}` names the column `{name}` twice")
+                    raise refusal([Refusal("column_named_twice", f"the column `{name}` is named twice", where=(what,))])
         for name in targets:
             if name in (self.features or []):
-                raise ValueError(f"the target `{name}` is among the features as well")
+                message = f"the target `{name}` is among the features as well"
+                raise refusal([Refusal("target_among_features", message, where=("features",))])
         return self
 
     @property

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from trainer_cli.data.files import GREATEST_EXPANSION, digest, open_bytes, read_exactly
 from trainer_cli.data.source import (
     INPUT,
+    SCALING,
     TARGET,
     InputSignature,
     Origin,
@@ -24,6 +25,7 @@ from trainer_cli.data.source import (
     input_signature,
 )
 from trainer_cli.errors import DataError
+from trainer_cli.parts.families import Refusal, refusal
 
 ALIASES = ("mnist", "ubyte")
 
@@ -42,22 +44,23 @@ class Idx(Source):
 
     path_fields: ClassVar[tuple[str, ...]] = ("folder", "images", "labels", "test_images", "test_labels")
 
-    folder: Name | None = None
-    images: Name | None = None
-    labels: Name | None = None
-    test_images: Name | None = None
-    test_labels: Name | None = None
-    scaling: ScalingMode = "unit"
+    folder: Name | None = Field(default=None, description="the folder that holds the files under their usual names")
+    images: Name | None = Field(default=None, description="the file of images, if not given by `folder`")
+    labels: Name | None = Field(default=None, description="the file of their labels")
+    test_images: Name | None = Field(default=None, description="the file of images to test on")
+    test_labels: Name | None = Field(default=None, description="the file of their labels")
+    scaling: ScalingMode = Field(default="unit", description=SCALING)
 
     @model_validator(mode="after")
     def _name_the_files_one_way(self) -> Self:
         files = {name: getattr(self, name) for name in self.path_fields[1:] if getattr(self, name) is not None}
         if self.folder is not None and files:
-            raise ValueError(f"give either `folder` or the files, not both (`{next(iter(files))}` is given as well)")
+            message = f"give either `folder` or the files, not both (`{next(iter(files))}` is given as well)"
+            raise refusal([Refusal("files_given_twice", message, where=("folder",))])
         if self.folder is None and self.images is None:
-            raise ValueError("give a `folder`, or the files: `images` and `labels`")
+            raise refusal([Refusal("files_missing", "give a `folder`, or the files: `images` and `labels`")])
         if self.test_labels is not None and self.test_images is None:
-            raise ValueError("`test_labels` needs `test_images`")
+            raise refusal([Refusal("files_missing", "`test_labels` needs `test_images`", where=("test_labels",))])
         return self
 
     @property

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from trainer_cli.data.files import GREATEST_EXPANSION, digest, nearest, reading
 from trainer_cli.data.source import INPUT, TARGET, Origin, Signature, Source, SplitSpec, Table, input_signature
 from trainer_cli.errors import DataError
+from trainer_cli.parts.families import Refusal, refusal
 
 ALIASES = ("numpy",)
 
@@ -30,22 +31,24 @@ class Npz(Source):
 
     path_fields: ClassVar[tuple[str, ...]] = ("path",)
 
-    path: Key
-    input: Key = "x"
-    target: Key | None = "y"
-    validation_input: Key | None = None
-    validation_target: Key | None = None
-    test_input: Key | None = None
-    test_target: Key | None = None
+    path: Key = Field(description="the archive, relative to the config's folder")
+    input: Key = Field(default="x", description="key of the array of inputs")
+    target: Key | None = Field(default="y", description="key of the array of targets, or null")
+    validation_input: Key | None = Field(default=None, description="key of inputs for validation alone")
+    validation_target: Key | None = Field(default=None, description="key of their targets")
+    test_input: Key | None = Field(default=None, description="key of inputs to test on")
+    test_target: Key | None = Field(default=None, description="key of their targets")
 
     @model_validator(mode="after")
     def _name_arrays_in_pairs(self) -> Self:
         for part in ("validation", "test"):
             inputs, target = getattr(self, f"{part}_input"), getattr(self, f"{part}_target")
             if target is not None and inputs is None:
-                raise ValueError(f"`{part}_target` needs `{part}_input`")
+                message, where = f"`{part}_target` needs `{part}_input`", f"{part}_target"
+                raise refusal([Refusal("array_missing", message, where=(where,))])
             if inputs is not None and (target is None) != (self.target is None):
-                raise ValueError(f"give either both `target` and `{part}_target`, or neither")
+                message, where = f"give either both `target` and `{part}_target`, or neither", f"{part}_input"
+                raise refusal([Refusal("array_missing", message, where=(where,))])
         return self
 
     @property
