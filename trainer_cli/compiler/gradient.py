@@ -15,7 +15,9 @@ def gradients(scalar: Value, wanted: Sequence[Value]) -> list[Value]:
     if scalar.shape != () or scalar.dtype != "float":
         raise IRError(f"only a float scalar has a gradient, not {scalar!r}")
     found = adjoints([(scalar, ir.constant(scalar.graph, 1.0))], wanted)
-    result = [ir.zeros_like(value) if adjoint is None else adjoint for value, adjoint in zip(wanted, found, strict=True)]
+    result = [
+        ir.zeros_like(value) if adjoint is None else adjoint for value, adjoint in zip(wanted, found, strict=True)
+    ]
     for value, gradient in zip(wanted, result, strict=True):
         if gradient.shape != value.shape:
             raise IRError(f"the gradient of {value!r} has shape {gradient.shape}")

@@ -151,7 +151,7 @@ def reduce_max(x: Value, axes: int | Sequence[int] | None = None, keepdims: bool
 def reduce_mean(x: Value, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
     """The mean over axes; over the batch axis, of the rows that the batch really has."""
     reduced_axes = _axes(x, axes)
-    count: Operand = math.prod(int(x.shape[axis]) for axis in reduced_axes if x.shape[axis] is not BATCH)  # type: ignore[call-overload]
+    count: Operand = math.prod(int(x.shape[axis]) for axis in reduced_axes if x.shape[axis] is not BATCH)
     total = reduce_sum(x, reduced_axes, keepdims)
     if x.batched and 0 in reduced_axes:
         return total / (batch_size(x.graph) * float(count))
@@ -160,7 +160,9 @@ def reduce_mean(x: Value, axes: int | Sequence[int] | None = None, keepdims: boo
 
 def argmax(x: Value, axis: int = -1) -> Value:
     """The index of the first maximum along an axis."""
-    return x.graph.emit("argmax", (x,), axis=axis + x.rank if axis < 0 else axis)
+    axis = axis + x.rank if axis < 0 else axis
+    order = [other for other in range(x.rank) if other != axis]
+    return x.graph.emit("argmax", (transpose(x, (*order, axis)),), axis=x.rank - 1)
 
 
 def reshape(x: Value, shape: Shape) -> Value:

@@ -29,6 +29,10 @@ class BatchAxis:
     def __deepcopy__(self, memo: object) -> BatchAxis:
         return self
 
+    def __index__(self) -> int:
+        """Where a number is needed, `int(extent)` says that the extent is static; this one is not."""
+        raise IRError("the batch axis has no static extent")
+
 
 BATCH: Final = BatchAxis()
 Dimension: TypeAlias = int | BatchAxis
@@ -49,7 +53,7 @@ class Context:
     precision: DTypeLike = np.float64
 
     def shape(self, shape: Shape) -> tuple[int, ...]:
-        return tuple(self.rows if dimension is BATCH else int(dimension) for dimension in shape)  # type: ignore[call-overload]
+        return tuple(self.rows if dimension is BATCH else int(dimension) for dimension in shape)
 
     def dtype(self, dtype: DType) -> np.dtype[Any]:
         return np.dtype({"float": self.precision, "int": np.int32, "bool": np.bool_}[dtype])

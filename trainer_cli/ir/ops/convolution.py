@@ -26,7 +26,7 @@ def output_extent(extent: int, window: int, stride: int, dilation: int, padding:
 
 
 def _space(shape: Shape) -> tuple[int, ...]:
-    return tuple(int(extent) for extent in shape[1:-1])  # type: ignore[call-overload]
+    return tuple(int(extent) for extent in shape[1:-1])
 
 
 def _check(x: Shape, kernel: Shape, attributes: Mapping[str, Any]) -> tuple[int, ...]:
@@ -36,9 +36,9 @@ def _check(x: Shape, kernel: Shape, attributes: Mapping[str, Any]) -> tuple[int,
     for key in ("strides", "padding", "dilation"):
         require(len(attributes[key]) == dimensions, f"one entry of {key} per dimension")
     groups = attributes["groups"]
-    require(x[-1] == int(kernel[-2]) * groups, "channels do not fit the kernel")  # type: ignore[call-overload]
-    require(int(kernel[-1]) % groups == 0, "filters do not divide into groups")  # type: ignore[call-overload]
-    windows = tuple(int(extent) for extent in kernel[:-2])  # type: ignore[call-overload]
+    require(x[-1] == int(kernel[-2]) * groups, "channels do not fit the kernel")
+    require(int(kernel[-1]) % groups == 0, "filters do not divide into groups")
+    windows = tuple(int(extent) for extent in kernel[:-2])
     space = tuple(
         map(output_extent, _space(x), windows, attributes["strides"], attributes["dilation"], attributes["padding"])
     )
@@ -53,7 +53,7 @@ def _convolve_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) ->
 
 def _input_gradient_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
     adjoint, kernel = operands
-    channels = int(kernel.shape[-2]) * attributes["groups"]  # type: ignore[call-overload]
+    channels = int(kernel.shape[-2]) * attributes["groups"]
     shape: Shape = (adjoint.shape[0], *attributes["space"], channels)
     require(_check(shape, kernel.shape, attributes) == _space(adjoint.shape), "space does not fit")
     return shape, "float"
@@ -61,7 +61,7 @@ def _input_gradient_shape(operands: Sequence[Value], attributes: Mapping[str, An
 
 def _kernel_gradient_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
     x, adjoint = operands
-    channels = int(x.shape[-1]) // attributes["groups"]  # type: ignore[call-overload]
+    channels = int(x.shape[-1]) // attributes["groups"]
     shape: Shape = (*attributes["window"], channels, adjoint.shape[-1])
     require(_check(x.shape, shape, attributes) == _space(adjoint.shape), "window does not fit")
     return shape, "float"
@@ -109,9 +109,7 @@ def _input_gradient_meaning(node: Value, context: Context, adjoint: Array, kerne
     for position, cut in _offsets(kernel.shape[:-2], adjoint.shape[1:-1], a):
         taps = _grouped(kernel[position], groups)
         padded[cut] += np.einsum("...gf,cgf->...gc", split, taps, optimize=True)
-    inner = tuple(
-        slice(pad[0], pad[0] + extent) for pad, extent in zip(a["padding"], shape[1:-1], strict=True)
-    )
+    inner = tuple(slice(pad[0], pad[0] + extent) for pad, extent in zip(a["padding"], shape[1:-1], strict=True))
     return padded[(slice(None), *inner)].reshape(shape)
 
 
@@ -137,7 +135,7 @@ def _input_gradient(node: Value, adjoint: Value, kernel: Value, x: Value) -> Val
 
 
 def _kernel_gradient(node: Value, x: Value, adjoint: Value, kernel: Value) -> Value:
-    window = tuple(int(extent) for extent in kernel.shape[:-2])  # type: ignore[call-overload]
+    window = tuple(int(extent) for extent in kernel.shape[:-2])
     return node.graph.emit("convolve_kernel_gradient", (x, adjoint), window=window, **_geometry(node))
 
 

@@ -23,7 +23,7 @@ def _gather_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> t
 
 def _gather_gradient(node: Value, g: Value) -> tuple[Value, None]:
     table, indices = node.operands
-    return ir.scatter_add(indices, g, int(table.shape[0])), None  # type: ignore[call-overload]
+    return ir.scatter_add(indices, g, int(table.shape[0])), None
 
 
 define(

@@ -171,6 +171,4 @@ def _saved_carries(node: Value) -> list[Value]:
     """The carried values at the start of every step, stacked: the loop emits them last, as its builder arranged."""
     a = node.attributes
     count = len(a["results"])
-    return [
-        node.graph.emit("project", (node,), position=count - a["carries"] + index) for index in range(a["carries"])
-    ]
+    return [node.graph.emit("project", (node,), position=count - a["carries"] + index) for index in range(a["carries"])]

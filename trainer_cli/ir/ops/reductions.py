@@ -54,7 +54,7 @@ define("reduce_max", FAMILY, _reduced_shape, _max_meaning, _max_gradient)
 
 def _argmax_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
     (x,), axis = operands, attributes["axis"]
-    require(0 <= axis < x.rank and x.shape[axis] is not BATCH, "argmax is taken over one axis that is not the batch's")
+    require(axis == x.rank - 1 and x.shape[axis] is not BATCH, "argmax is taken over the last axis, not the batch's")
     require(x.dtype in ("float", "int"), f"does not take {x.dtype}")
     return (*x.shape[:axis], *x.shape[axis + 1 :]), "int"
 

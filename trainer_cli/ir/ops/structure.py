@@ -108,8 +108,8 @@ def _slice_gradient(node: Value, g: Value) -> tuple[Value]:
         if extent is BATCH:
             high.append(0)
         else:
-            last = a["starts"][axis] + (int(node.shape[axis]) - 1) * a["strides"][axis]  # type: ignore[call-overload]
-            high.append(int(extent) - 1 - last)  # type: ignore[call-overload]
+            last = a["starts"][axis] + (int(node.shape[axis]) - 1) * a["strides"][axis]
+            high.append(int(extent) - 1 - last)
     return (ir.pad(g, a["starts"], tuple(high), tuple(stride - 1 for stride in a["strides"])),)
 
 
@@ -135,7 +135,7 @@ def _interior(node: Value) -> tuple[slice, ...]:
     """Where the operand of a pad stands within the result."""
     a = node.attributes
     return tuple(
-        slice(None) if extent is BATCH else slice(low, int(extent) - high, between + 1)  # type: ignore[call-overload]
+        slice(None) if extent is BATCH else slice(low, int(extent) - high, between + 1)
         for extent, low, high, between in zip(node.shape, a["low"], a["high"], a["interior"], strict=True)
     )
 
@@ -164,14 +164,14 @@ def _concatenate_shape(operands: Sequence[Value], attributes: Mapping[str, Any])
         require(x.rank == first.rank and x.dtype == first.dtype, "operands must have one rank and type")
         same = all(a == b for i, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if i != axis)
         require(same, "operands may differ along the axis alone")
-    extent = sum(int(x.shape[axis]) for x in operands)  # type: ignore[call-overload]
+    extent = sum(int(x.shape[axis]) for x in operands)
     return (*first.shape[:axis], extent, *first.shape[axis + 1 :]), first.dtype
 
 
 def _concatenate_gradient(node: Value, g: Value) -> list[Value]:
     axis, start, parts = node.attributes["axis"], 0, []
     for x in node.operands:
-        stop = start + int(x.shape[axis])  # type: ignore[call-overload]
+        stop = start + int(x.shape[axis])
         starts = tuple(start if i == axis else 0 for i in range(x.rank))
         stops = tuple(stop if i == axis else extent for i, extent in enumerate(g.shape))
         parts.append(ir.slice_(g, starts, stops))

@@ -26,7 +26,7 @@ def _pooled_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> t
     require(len(window) == len(strides) == len(padding) == x.rank - 2, "one entry per dimension, channels last")
     require(all(max(pad) < size for pad, size in zip(padding, window, strict=True)), "a window of padding alone")
     space = tuple(
-        output_extent(int(extent), size, stride, 1, pad)  # type: ignore[call-overload]
+        output_extent(int(extent), size, stride, 1, pad)
         for extent, size, stride, pad in zip(x.shape[1:-1], window, strides, padding, strict=True)
     )
     require(all(extent > 0 for extent in space), "the window is larger than its input")
@@ -65,9 +65,9 @@ def _sum_gradient(node: Value, g: Value) -> tuple[Value]:
     x, a = node.operands[0], node.attributes
     low, high = [0], [0]
     for axis, (size, stride, pad) in enumerate(zip(a["window"], a["strides"], a["padding"], strict=True), start=1):
-        spread = (int(g.shape[axis]) - 1) * stride + 1  # type: ignore[call-overload]
+        spread = (int(g.shape[axis]) - 1) * stride + 1
         low.append(size - 1 - pad[0])
-        high.append(int(x.shape[axis]) + size - 1 - low[-1] - spread)  # type: ignore[call-overload]
+        high.append(int(x.shape[axis]) + size - 1 - low[-1] - spread)
     interior = (0, *(stride - 1 for stride in a["strides"]), 0)
     spaced = ir.pad(g, (*low, 0), (*high, 0), interior)
     ones = tuple(1 for _ in a["window"])
@@ -95,8 +95,7 @@ def _max_gradient_meaning(node: Value, context: Context, x: Array, result: Array
         gradient[cut] += np.where(hit, adjoint, 0)
         free &= ~hit
     inner = tuple(
-        slice(pad[0], pad[0] + extent)
-        for pad, extent in zip(node.attributes["padding"], x.shape[1:-1], strict=True)
+        slice(pad[0], pad[0] + extent) for pad, extent in zip(node.attributes["padding"], x.shape[1:-1], strict=True)
     )
     return gradient[(slice(None), *inner)]
 

@@ -1,0 +1,318 @@
+"""The fuse pass: a simplified graph in, kernels in a valid order out.
+
+Every value that is computed into memory or registers starts as a kernel of its own; kernels are merged along the
+graph's edges while the merged kernel still is one loop nest and no other kernel has to run in between. Elementwise
+work joins the matrix product (or other root) whose result it reads, so that it runs while the tile is in L1; row-wise
+reductions join the elementwise work on their rows (softmax and cross-entropy become one kernel).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from trainer_cli.compiler.kernels import (
+    LEAF_TENSORS,
+    MAPPED,
+    ROOTS,
+    Access,
+    Kernel,
+    is_inline,
+    is_replicated,
+    is_row_reduction,
+    is_unit_reshape,
+    reads_of,
+    same_element,
+    storage,
+)
+from trainer_cli.ir.graph import LEAVES, Graph, Value, reachable
+from trainer_cli.ir.primitive import Shape
+
+__all__ = ["Fusion", "fuse"]
+
+
+@dataclass
+class Fusion:
+    """The kernels in a valid order, and for each the kernels that must run before it."""
+
+    kernels: list[Kernel]
+    after: dict[Kernel, set[Kernel]]
+    replicated: dict[Value, bool]
+
+
+def fuse(graph: Graph) -> Fusion:
+    """Group the values of a graph into kernels."""
+    fuser = _Fuser(graph)
+    fuser.merge_along_edges()
+    fuser.merge_siblings()
+    return fuser.finish()
+
+
+class _Fuser:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.replicated: dict[Value, bool] = {}
+        self.order = reachable(graph.roots())
+        self.position = {value: index for index, value in enumerate(self.order)}
+        self.forced = self._forced()
+        self.home: dict[Value, Kernel] = {}
+        self.number: dict[Kernel, int] = {}
+        self.kernels: list[Kernel] = []
+        # For each kernel (by number) a bit set of all kernels that must run before it.
+        self.before: list[int] = []
+        for value in self.order:
+            if self.is_computed(value):
+                self._start(value)
+
+    def is_computed(self, value: Value) -> bool:
+        """Whether a value gets a kernel (and not a leaf, an inline value, a view or a replicated scalar)."""
+        if value in self.forced:
+            return True
+        if value.op in LEAVES or value.op == "reshape" or is_replicated(value, self.replicated):
+            return False
+        return not is_inline(value)
+
+    def _forced(self) -> set[Value]:
+        """Inline values that need a buffer all the same: a root or a view reads them, or they are results."""
+        forced: set[Value] = set()
+
+        def force(value: Value) -> None:
+            base = storage(value)
+            if base.op in LEAF_TENSORS or (base.op == "constant" and base.shape != ()):
+                return
+            if is_inline(base) or is_replicated(base, self.replicated):
+                forced.add(base)
+
+        for value in self.order:
+            if value.op in ROOTS and not is_row_reduction(value):
+                for operand in value.operands:
+                    force(operand)
+            if value.op == "reshape" and not is_unit_reshape(value):
+                force(value.operands[0])
+        for root in self.graph.roots():
+            force(root)
+        return forced
+
+    def producers(self, value: Value) -> list[tuple[Kernel, Access]]:
+        """The kernels that a value reads from."""
+        found = []
+        for access in reads_of(value, self.replicated):
+            base = storage(access.value) if access.value.op == "reshape" else access.value
+            home = self.home.get(base)
+            if home is not None:
+                found.append((home, access))
+        return found
+
+    def _start(self, value: Value) -> None:
+        row_reduction = is_row_reduction(value)
+        domain: Shape = value.operands[0].shape if row_reduction else value.shape
+        kernel = Kernel(domain, outer=value.rank if row_reduction else None)
+        if value.op in ROOTS and not row_reduction:
+            kernel.root = value
+        else:
+            kernel.body.append(value)
+        self.home[value] = kernel
+        self.number[kernel] = len(self.kernels)
+        self.kernels.append(kernel)
+        before = 0
+        for producer, _ in self.producers(value):
+            number = self.number[producer]
+            before |= self.before[number] | (1 << number)
+        self.before.append(before)
+
+    def merge_along_edges(self) -> None:
+        """Merge each value's kernel with the kernels that it reads from."""
+        for value in self.order:
+            if value not in self.home:
+                continue
+            for producer, _ in sorted(self.producers(value), key=lambda found: -self.number[found[0]]):
+                consumer = self.home[value]
+                if producer is not consumer and producer in self.number:
+                    self.try_merge(producer, consumer)
+
+    def merge_siblings(self) -> None:
+        """Merge kernels over the same rows that read the same value and do not depend on each other."""
+        readers: dict[Value, list[Kernel]] = defaultdict(list)
+        for value in self.order:
+            if value in self.home:
+                for access in reads_of(value, self.replicated):
+                    if access.coordinates is not None:
+                        readers[access.value].append(self.home[value])
+        for value, kernels in readers.items():
+            if not value.batched:
+                continue
+            alive = [kernel for kernel in dict.fromkeys(kernels) if kernel in self.number]
+            for index, second in enumerate(alive):
+                for first in alive[:index]:
+                    if first is not second and first in self.number and second in self.number:
+                        a, b = sorted((first, second), key=self.number.__getitem__)
+                        if a.root is None and b.root is None:
+                            self.try_merge(a, b)
+
+    def try_merge(self, first: Kernel, second: Kernel) -> bool:
+        """Merge two kernels if the result is one loop nest and nothing has to run between them."""
+        shape = self._merged_domain(first, second)
+        if shape is None:
+            return False
+        domain, outer = shape
+        one, two = self.number[first], self.number[second]
+        if self._needs_between(one, two) or self._needs_between(two, one):
+            return False
+        inside = {*first.computed, *second.computed}
+        for value in second.computed + first.computed:
+            for access in reads_of(value, self.replicated):
+                base = storage(access.value)
+                if base in inside and not same_element(access):
+                    return False
+        self._absorb(first, second, domain, outer)
+        return True
+
+    def _merged_domain(self, first: Kernel, second: Kernel) -> tuple[Shape, int | None] | None:
+        if second.root is not None:
+            return None
+        if first.root is not None:
+            # The work behind a root runs on parts of its result: no reductions over rows.
+            fits = second.outer is None and first.domain == second.domain
+            return (first.domain, None) if fits else None
+        a, b = (first, second) if len(first.domain) >= len(second.domain) else (second, first)
+        if a.domain == b.domain:
+            if a.outer is not None and b.outer is not None and a.outer != b.outer:
+                return None
+            return a.domain, a.outer if a.outer is not None else b.outer
+        if a.outer is not None and b.outer is None and b.domain == a.domain[: a.outer]:
+            return a.domain, a.outer
+        return None
+
+    def _needs_between(self, one: int, two: int) -> bool:
+        """Whether a third kernel must run after `one` and before `two`."""
+        between = self.before[two] & ~(1 << one)
+        while between:
+            lowest = between & -between
+            number = lowest.bit_length() - 1
+            if self.before[number] >> one & 1:
+                return True
+            between ^= lowest
+        return False
+
+    def _absorb(self, first: Kernel, second: Kernel, domain: Shape, outer: int | None) -> None:
+        one, two = self.number[first], self.number[second]
+        first.domain, first.outer = domain, outer
+        first.body = sorted({*first.body, *second.body}, key=self.position.__getitem__)
+        for value in second.computed:
+            self.home[value] = first
+        own = (self.before[one] | self.before[two]) & ~(1 << one) & ~(1 << two)
+        self.before[one] = own
+        self.before[two] = 0
+        for number, before in enumerate(self.before):
+            if before >> one & 1 or before >> two & 1:
+                self.before[number] = (before | own | (1 << one)) & ~(1 << two)
+        del self.number[second]
+
+    def finish(self) -> Fusion:
+        """Decide what is stored, written in place and added up, and order the kernels."""
+        alive = [kernel for kernel in self.kernels if kernel in self.number]
+        for kernel in alive:
+            self._collect_reads(kernel)
+        for total, value in self.graph.outputs.items():
+            if value.batched:
+                self._store(value)
+            else:
+                home = self.home.get(value)
+                if home is None:
+                    self._store(value)
+                    home = Kernel(value.shape, reads=[value])
+                    alive.append(home)
+                home.totals.append((value, total))
+        after = {kernel: self._direct(kernel) for kernel in alive}
+        for name, value in self.graph.updates.items():
+            self._write(alive, after, name, value)
+        return Fusion(_ordered(alive, after), after, self.replicated)
+
+    def _collect_reads(self, kernel: Kernel) -> None:
+        inside = set(kernel.computed)
+        reads: dict[Value, None] = {}
+        for value in kernel.computed:
+            for access in reads_of(value, self.replicated):
+                base = storage(access.value)
+                if base in inside and value not in (kernel.root,) and value.op not in MAPPED:
+                    continue
+                reads[access.value] = None
+                self._store(base)
+        kernel.reads = list(reads)
+
+    def _store(self, value: Value) -> None:
+        base = storage(value)
+        home = self.home.get(base)
+        if home is not None and base not in home.stores:
+            home.stores.append(base)
+
+    def _direct(self, kernel: Kernel) -> set[Kernel]:
+        found = {self.home[base] for base in map(storage, kernel.reads) if base in self.home}
+        return found - {kernel}
+
+    def _write(self, alive: list[Kernel], after: dict[Kernel, set[Kernel]], name: str, value: Value) -> None:
+        """Write a weight's next value in place where every reader of the old one can run before, else by a copy."""
+        readers = {
+            kernel
+            for kernel in alive
+            if any(storage(read).op in LEAF_TENSORS and storage(read).name == name for read in kernel.reads)
+        }
+        home = self.home.get(value)
+        others = readers - {home}
+        if home is not None and home.outer is None and home.domain == value.shape:
+            elsewhere = home in readers and not self._reads_in_place(home, name)
+            if not elsewhere and not any(_depends(reader, home, after) for reader in others):
+                home.updates.append((value, name))
+                after[home] |= others
+                return
+        self._store(value)
+        copy = Kernel(value.shape, reads=[value], updates=[(value, name)])
+        alive.append(copy)
+        source = self.home.get(storage(value))
+        after[copy] = readers | ({source} if source is not None else set())
+
+    def _reads_in_place(self, kernel: Kernel, name: str) -> bool:
+        """Whether a kernel reads a leaf only at the element that it computes."""
+        for value in kernel.computed:
+            for access in reads_of(value, self.replicated):
+                base = storage(access.value)
+                if base.op in LEAF_TENSORS and base.name == name and not same_element(access):
+                    return False
+        return True
+
+
+def _depends(kernel: Kernel, on: Kernel, after: dict[Kernel, set[Kernel]]) -> bool:
+    seen: set[Kernel] = set()
+    stack = [kernel]
+    while stack:
+        current = stack.pop()
+        if current is on:
+            return True
+        if current not in seen:
+            seen.add(current)
+            stack.extend(after.get(current, ()))
+    return False
+
+
+def _ordered(kernels: list[Kernel], after: dict[Kernel, set[Kernel]]) -> list[Kernel]:
+    """A topological order that keeps the given order where it can."""
+    ordered: list[Kernel] = []
+    done: set[Kernel] = set()
+
+    def visit(kernel: Kernel) -> None:
+        stack = [(kernel, iter(sorted(after[kernel], key=kernels.index)))]
+        done.add(kernel)
+        while stack:
+            current, pending = stack[-1]
+            following = next((other for other in pending if other not in done), None)
+            if following is None:
+                ordered.append(current)
+                stack.pop()
+            else:
+                done.add(following)
+                stack.append((following, iter(sorted(after[following], key=kernels.index))))
+
+    for kernel in kernels:
+        if kernel not in done:
+            visit(kernel)
+    return ordered

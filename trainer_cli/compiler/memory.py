@@ -1,0 +1,120 @@
+"""The memory pass: a partition and a batch size in, a schedule with the place of every buffer in the arena out.
+
+Buffers whose regions do not overlap share memory. Weights, states and data live outside the arena.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from trainer_cli.compiler.kernels import storage
+from trainer_cli.compiler.partition import Partition
+from trainer_cli.ir.graph import Graph, Value
+from trainer_cli.ir.primitive import BATCH, IRError, Shape
+
+ALIGNMENT = 64
+"""Bytes: a cache line and a 512-bit vector."""
+
+ITEM_SIZE = {"float": 4, "int": 4, "bool": 1}
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """The place of a value in the arena: first byte, bytes, and the regions between which it is alive."""
+
+    value: Value
+    offset: int
+    size: int
+    first: int
+    last: int
+
+
+@dataclass
+class Schedule:
+    """Everything a target needs to emit one step: graph, regions, splits, buffers."""
+
+    graph: Graph
+    partition: Partition
+    buffers: dict[Value, Buffer]
+    arena: int
+    batch_size: int
+
+    @property
+    def barriers(self) -> int:
+        """Barriers of one step, the one at its end included."""
+        return len(self.partition.regions)
+
+
+def elements(shape: Shape, batch_size: int) -> int:
+    return math.prod(batch_size if extent is BATCH else int(extent) for extent in shape)  # type: ignore[call-overload]
+
+
+def plan_memory(graph: Graph, partition: Partition, batch_size: int) -> Schedule:
+    """Give every stored value and every input of a batch a place in the arena."""
+    alive: dict[Value, list[int]] = {}
+    for value in graph.leaves("input").values():
+        alive[value] = [0, len(partition.regions) - 1]
+    for number, region in enumerate(partition.regions):
+        for kernel in region.kernels:
+            for value in kernel.stores:
+                alive.setdefault(storage(value), [number, number])[1] = number
+            for value in kernel.reads:
+                base = storage(value)
+                if base in alive:
+                    alive[base][1] = max(alive[base][1], number)
+    for value in graph.outputs.values():
+        if value.batched and storage(value) in alive:
+            # A batched output is read by the caller after the step.
+            alive[storage(value)][1] = len(partition.regions) - 1
+    buffers: dict[Value, Buffer] = {}
+    placed: list[Buffer] = []
+    largest_first = sorted(alive, key=lambda value: (-_bytes(value, batch_size), value.index))
+    for value in largest_first:
+        first, last = alive[value]
+        size = _bytes(value, batch_size)
+        offset = _lowest_gap([other for other in placed if first <= other.last and other.first <= last], size)
+        buffers[value] = Buffer(value, offset, size, first, last)
+        placed.append(buffers[value])
+    arena = max((buffer.offset + buffer.size for buffer in placed), default=ALIGNMENT)
+    schedule = Schedule(graph, partition, buffers, arena, batch_size)
+    _verify(schedule)
+    return schedule
+
+
+def _bytes(value: Value, batch_size: int) -> int:
+    size = max(1, elements(value.shape, batch_size)) * ITEM_SIZE[value.dtype]
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
+
+def _lowest_gap(occupied: list[Buffer], size: int) -> int:
+    offset = 0
+    for buffer in sorted(occupied, key=lambda buffer: buffer.offset):
+        if buffer.offset - offset >= size:
+            break
+        offset = max(offset, buffer.offset + buffer.size)
+    return offset
+
+
+def _verify(schedule: Schedule) -> None:
+    """No two live buffers overlap; every kernel reads buffers that are alive."""
+    buffers = sorted(schedule.buffers.values(), key=lambda buffer: buffer.offset)
+    for index, one in enumerate(buffers):
+        if one.offset % ALIGNMENT:
+            raise IRError(f"the buffer of {one.value!r} is not aligned")
+        for other in buffers[index + 1 :]:
+            if other.offset >= one.offset + one.size:
+                break
+            if one.first <= other.last and other.first <= one.last:
+                raise IRError(f"the buffers of {one.value!r} and {other.value!r} overlap")
+    written = {storage(value) for value in schedule.graph.leaves("input").values()}
+    for number, region in enumerate(schedule.partition.regions):
+        for kernel in region.kernels:
+            for value in kernel.reads:
+                base = storage(value)
+                buffer = schedule.buffers.get(base)
+                if buffer is None:
+                    continue
+                if base not in written or not buffer.first <= number <= buffer.last:
+                    raise IRError(f"`{kernel.label}` reads {base!r} while it is not alive")
+            written.update(storage(value) for value in kernel.stores)

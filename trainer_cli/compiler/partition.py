@@ -1,0 +1,193 @@
+"""The partition pass: fused kernels in, the split of every kernel over threads and regions between barriers out.
+
+A value with a batch axis is split by rows, one without by slices of its first axis. A kernel runs on the split of its
+result. Two kernels that touch one buffer, at least one of them writing, need a barrier between them unless both stay in
+the same slices of it. Kernels are placed in the earliest region that this rule allows.
+
+Threads take whole blocks of a split. Where a block begins depends on the shape alone, and the code that runs for a
+block never depends on the thread that runs it: that is why any thread count gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from trainer_cli.compiler.fuse import Fusion
+from trainer_cli.compiler.kernels import (
+    LEAF_TENSORS,
+    ROOTS,
+    Access,
+    Kernel,
+    is_row_reduction,
+    reads_of,
+    storage,
+)
+from trainer_cli.ir.graph import Value
+from trainer_cli.ir.ops.products import labels
+from trainer_cli.ir.primitive import BATCH, IRError, Shape
+
+ROW_BLOCK = 8
+"""Rows of a block; the height of the matrix products' panels."""
+
+FLAT_BLOCK = 64
+"""Elements of a block where the first axis is nearly all there is: one cache line of bytes, four vectors of floats."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """How threads share a kernel: `rows` of the batch, `slices` of a first axis of `extent`, or `single`: thread 0."""
+
+    kind: Literal["rows", "slices", "single"]
+    extent: int = 0
+    block: int = ROW_BLOCK
+
+
+@dataclass(frozen=True)
+class Touch:
+    """A kernel's use of a buffer: written or read, and whether it stays in its own slices of the first axis."""
+
+    buffer: object
+    writes: bool
+    own: bool
+
+
+@dataclass
+class Region:
+    """Kernels that run without a barrier between them."""
+
+    kernels: list[Kernel]
+
+
+@dataclass
+class Partition:
+    """Regions in order (a barrier stands after each) and the split of every kernel."""
+
+    regions: list[Region]
+    splits: dict[Kernel, Split]
+    touches: dict[Kernel, list[Touch]]
+    replicated: dict[Value, bool]
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        return [kernel for region in self.regions for kernel in region.kernels]
+
+
+def split_of(shape: Shape) -> Split:
+    """The split of a kernel over a domain."""
+    if not shape:
+        return Split("single")
+    if shape[0] is BATCH:
+        return Split("rows")
+    extent = int(shape[0])  # type: ignore[call-overload]
+    width = math.prod(int(other) for other in shape[1:])  # type: ignore[call-overload]
+    if extent * width < FLAT_BLOCK:
+        return Split("single")
+    return Split("slices", extent, ROW_BLOCK if width >= ROW_BLOCK else FLAT_BLOCK)
+
+
+def partition(fusion: Fusion) -> Partition:
+    """Place every kernel in a region. Raises IRError if a hazard is left."""
+    splits = {kernel: split_of(kernel.domain) for kernel in fusion.kernels}
+    touches = {kernel: _touches(kernel, fusion.replicated) for kernel in fusion.kernels}
+    region_of: dict[Kernel, int] = {}
+    for kernel in fusion.kernels:
+        region = 0
+        for earlier in fusion.after[kernel]:
+            barrier = _conflict(earlier, kernel, splits, touches)
+            region = max(region, region_of[earlier] + (1 if barrier else 0))
+        region_of[kernel] = region
+    regions = [Region([]) for _ in range(1 + max(region_of.values(), default=0))]
+    for kernel in fusion.kernels:
+        regions[region_of[kernel]].kernels.append(kernel)
+    result = Partition(regions, splits, touches, fusion.replicated)
+    _verify(result, fusion, region_of)
+    return result
+
+
+def leaf_buffer(name: str) -> tuple[str, str]:
+    """The key of a weight's or state's buffer."""
+    return ("leaf", name)
+
+
+def buffer_of(value: Value) -> object:
+    """The key of the buffer that a value lives in."""
+    base = storage(value)
+    if base.op in LEAF_TENSORS:
+        return leaf_buffer(base.name)
+    return base
+
+
+def _touches(kernel: Kernel, replicated: dict[Value, bool]) -> list[Touch]:
+    found: dict[tuple[object, bool], bool] = {}
+    inside = set(kernel.computed)
+
+    def touch(buffer: object, writes: bool, own: bool) -> None:
+        found[buffer, writes] = found.get((buffer, writes), True) and own
+
+    for value in kernel.computed:
+        for position, access in enumerate(reads_of(value, replicated)):
+            base = storage(access.value)
+            if base.op == "constant" or (base in inside and access.value in inside):
+                continue
+            touch(buffer_of(access.value), False, _stays_own(kernel, value, access, position))
+    for read in kernel.reads:
+        if (buffer_of(read), False) not in found and storage(read).op != "constant":
+            touch(buffer_of(read), False, read.shape == kernel.domain)
+    for value in kernel.stores:
+        touch(buffer_of(value), True, True)
+    for _, name in kernel.updates:
+        touch(leaf_buffer(name), True, True)
+    for _, name in kernel.totals:
+        touch(("total", name), True, True)
+    return [Touch(buffer, writes, own) for (buffer, writes), own in found.items()]
+
+
+def _stays_own(kernel: Kernel, value: Value, access: Access, position: int) -> bool:
+    if not kernel.domain or not access.value.shape or access.value.shape[0] != kernel.domain[0]:
+        return False
+    if value.op in ROOTS and not is_row_reduction(value):
+        return _root_stays_own(value, position)
+    return access.coordinates is not None and access.coordinates[0] == "i0"
+
+
+def _root_stays_own(root: Value, position: int) -> bool:
+    """Whether a root reads of this operand only the slices of the first axis that it writes."""
+    if root.op == "contract":
+        own, result = labels(root.attributes["specification"])[position], labels(root.attributes["specification"])[2]
+        return bool(own) and bool(result) and own[0] == result[0]
+    if root.op in ("reduce_sum", "reduce_max"):
+        return 0 not in root.attributes["axes"]
+    return root.batched and root.operands[position].batched
+
+
+def _conflict(first: Kernel, second: Kernel, splits: dict[Kernel, Split], touches: dict[Kernel, list[Touch]]) -> bool:
+    """Whether two kernels touch a buffer, one of them writing, outside slices that one thread owns in both."""
+    if splits[first].kind == splits[second].kind == "single":
+        return False
+    aligned = splits[first] == splits[second]
+    known: dict[object, list[Touch]] = {}
+    for touch in touches[first]:
+        known.setdefault(touch.buffer, []).append(touch)
+    for later in touches[second]:
+        for earlier in known.get(later.buffer, ()):
+            if (earlier.writes or later.writes) and not (aligned and earlier.own and later.own):
+                return True
+    return False
+
+
+def _verify(result: Partition, fusion: Fusion, region_of: dict[Kernel, int]) -> None:
+    """Every pair with a conflict is apart by a barrier, in the right order, whatever the pass above believed."""
+    placed = result.kernels
+    if set(placed) != set(fusion.kernels):
+        raise IRError("a kernel is in no region")
+    for index, second in enumerate(placed):
+        for first in placed[:index]:
+            if region_of[first] == region_of[second] and _conflict(first, second, result.splits, result.touches):
+                raise IRError(f"no barrier between `{first.label}` and `{second.label}`")
+    done: set[Kernel] = set()
+    for kernel in placed:
+        if not fusion.after[kernel] <= done:
+            raise IRError(f"`{kernel.label}` runs before what it reads")
+        done.add(kernel)

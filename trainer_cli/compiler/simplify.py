@@ -1,0 +1,164 @@
+"""The simplify pass: a graph in, a smaller graph with the same outputs and updates out.
+
+One walk in order does all: what no root needs is not visited, equal values are merged, scalars of constants are
+computed, identities removed, elementwise work moved in front of broadcasts, reductions over everything split in two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+
+from trainer_cli.compiler.verify import verify_graph
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import LEAVES, Graph, Value, copy_into, reachable
+from trainer_cli.ir.primitive import Context
+
+# Results that do not change when an elementwise primitive is computed before its operand is repeated.
+_ELEMENTWISE = "elementwise"
+
+
+def simplify(graph: Graph) -> Graph:
+    """A new graph computing the same outputs and updates."""
+    result = Graph()
+    known: dict[Hashable, Value] = {}
+    replaced: dict[Value, Value] = {}
+    for value in reachable(graph.roots()):
+        operands = tuple(replaced[operand] for operand in value.operands)
+        with result.layer(value.layer):
+            replaced[value] = _rewrite(result, known, value, operands)
+    result.outputs = {name: replaced[value] for name, value in graph.outputs.items()}
+    result.updates = {name: replaced[value] for name, value in graph.updates.items()}
+    clean = _prune(result)
+    verify_graph(clean)
+    return clean
+
+
+def _prune(graph: Graph) -> Graph:
+    """The graph without values that rewriting left behind unused."""
+    clean = Graph()
+    copied = copy_into(clean, reachable(graph.roots()), {})
+    clean.outputs = {name: copied[value] for name, value in graph.outputs.items()}
+    clean.updates = {name: copied[value] for name, value in graph.updates.items()}
+    return clean
+
+
+def _rewrite(graph: Graph, known: dict[Hashable, Value], value: Value, operands: tuple[Value, ...]) -> Value:
+    if value.op in LEAVES and value.op != "constant":
+        extra = {key: item for key, item in value.attributes.items() if key != "name"}
+        return graph._leaf(value.op, value.name, value.shape, value.dtype, **extra)
+    start = len(graph.values)
+    simpler = _identity(value.op, operands, value.attributes) or _pushed(graph, known, value, operands)
+    if simpler is None:
+        simpler = _split_reduction(graph, value, operands)
+    if simpler is not None:
+        # Values made on the way are merged with equal ones too, by the walk that prunes; only the result counts here.
+        return _merged(known, simpler) if simpler.index >= start else simpler
+    folded = _folded(graph, value, operands)
+    return _merged(known, folded or graph._append(value.op, operands, value.attributes, value.shape, value.dtype))
+
+
+def _merged(known: dict[Hashable, Value], value: Value) -> Value:
+    key = (value.op, value.dtype, value.shape, value.operands, _frozen(value.attributes))
+    return known.setdefault(key, value)
+
+
+def _frozen(item: Any) -> Hashable:
+    if isinstance(item, np.ndarray):
+        return (item.shape, str(item.dtype), item.tobytes())
+    if hasattr(item, "items"):
+        return tuple((key, _frozen(entry)) for key, entry in sorted(item.items()))
+    if isinstance(item, (tuple, list)):
+        return tuple(_frozen(entry) for entry in item)
+    # 0.0 and -0.0, 1 and True are equal and yet not the same constant.
+    return (type(item).__name__, repr(item)) if isinstance(item, (int, float)) else item
+
+
+def scalar_constant(value: Value) -> float | None:
+    """The number that a value repeats everywhere, if it is such a constant."""
+    while value.op in ("broadcast", "reshape"):
+        value = value.operands[0]
+    if value.op == "constant" and value.shape == () and value.dtype != "bool":
+        return float(value.attributes["value"])
+    return None
+
+
+def _identity(op: str, operands: tuple[Value, ...], attributes: Any) -> Value | None:
+    """An operand that already is the result. No rule here may turn a NaN into a number."""
+    if op in ("reshape", "broadcast") and operands[0].shape == tuple(attributes["shape"]):
+        return operands[0]
+    if op == "stop_gradient":
+        return operands[0]
+    if op == "negate" and operands[0].op == "negate":
+        return operands[0].operands[0]
+    if op in ("add", "multiply") and len(operands) == 2:
+        neutral = 0.0 if op == "add" else 1.0
+        for one, other in (operands, operands[::-1]):
+            if scalar_constant(one) == neutral:
+                return other
+    if op in ("subtract", "divide", "power") and scalar_constant(operands[1]) == (0.0 if op == "subtract" else 1.0):
+        return operands[0]
+    if op == "cast" and operands[0].dtype == attributes["dtype"]:
+        return operands[0]
+    return None
+
+
+def _pushed(graph: Graph, known: dict[Hashable, Value], value: Value, operands: tuple[Value, ...]) -> Value | None:
+    """f(repeat(x), repeat(y)) → repeat(f(x, y)); repeat(repeat(x)) → repeat(x); reshape(reshape(x)) → reshape(x)."""
+    op = value.op
+    if op in ("broadcast", "reshape") and operands[0].op == op:
+        inner = operands[0].operands[0]
+        if op == "reshape":
+            return ir.reshape(inner, value.shape)
+        if len(inner.shape) == len(operands[0].shape) or inner.shape == ():
+            return ir.broadcast_to(inner, value.shape)
+    if op == "reshape" and operands[0].op == "broadcast" and operands[0].operands[0].shape == ():
+        return ir.broadcast_to(operands[0].operands[0], value.shape)
+    if value.primitive.family == _ELEMENTWISE and value.shape != () and operands:
+        sources = [operand.operands[0] for operand in operands if operand.op == "broadcast"]
+        if len(sources) == len(operands):
+            shape = max((source.shape for source in sources), key=len)
+            if all(source.shape in ((), shape) for source in sources):
+                lifted = [_merged(known, ir.broadcast_to(source, shape)) for source in sources]
+                small = _rewrite_elementwise(graph, known, value, tuple(lifted))
+                return ir.broadcast_to(small, value.shape)
+    return None
+
+
+def _rewrite_elementwise(
+    graph: Graph, known: dict[Hashable, Value], value: Value, operands: tuple[Value, ...]
+) -> Value:
+    identity = _identity(value.op, operands, value.attributes)
+    if identity is not None:
+        return identity
+    small = graph.emit(value.op, operands, **value.attributes)
+    folded = _folded(graph, small, operands)
+    return _merged(known, folded or small)
+
+
+def _split_reduction(graph: Graph, value: Value, operands: tuple[Value, ...]) -> Value | None:
+    """The sum of a whole weight: first each slice of its first axis, which threads share, then the slices."""
+    if value.op != "reduce_sum" or operands[0].batched or operands[0].rank < 2:
+        return None
+    if value.attributes["axes"] != tuple(range(operands[0].rank)):
+        return None
+    slices = ir.reduce_sum(operands[0], tuple(range(1, operands[0].rank)))
+    return ir.reduce_sum(slices, (0,))
+
+
+def _folded(graph: Graph, value: Value, operands: tuple[Value, ...]) -> Value | None:
+    """The constant that an elementwise primitive makes of scalar constants."""
+    if value.shape != () or value.primitive.family != _ELEMENTWISE or value.primitive.meaning is None:
+        return None
+    if any(operand.op != "constant" for operand in operands):
+        return None
+    arrays = [np.asarray(operand.attributes["value"], dtype=Context(1).dtype(operand.dtype)) for operand in operands]
+    with np.errstate(all="ignore"):
+        number = value.primitive.meaning(value, Context(1), *arrays)
+    result = np.asarray(number).item()
+    if isinstance(result, float) and not math.isfinite(result):
+        return None
+    return ir.constant(graph, result, value.dtype)

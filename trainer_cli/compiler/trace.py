@@ -1,0 +1,202 @@
+"""The trace pass: an architecture and the signature of its input in, a forward graph with weights and layer rows out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from trainer_cli.config.schema import Architecture, layer_names
+from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import BATCH, Graph, Value
+from trainer_cli.ir.primitive import IRError, Shape
+from trainer_cli.ir.random import stream_number
+from trainer_cli.parts.activation import Activation
+from trainer_cli.parts.constraint import Constraint
+from trainer_cli.parts.initializer import Initializer
+from trainer_cli.parts.layer import Layer
+from trainer_cli.parts.loss import Prediction
+from trainer_cli.parts.regularizer import Regularizer
+
+INPUT = "input"
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a batch of the input looks like: the shape of a row, the stored type, and the factor applied on reading.
+
+    `dtype` is `float32`, or `uint8` for images that stay bytes in memory and are multiplied by `scale` when gathered.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class WeightSpec:
+    """A weight of the model: `<layer>/<weight>`, its shape and what governs it."""
+
+    name: str
+    layer: str
+    shape: tuple[int, ...]
+    initializer: Initializer
+    regularizer: Regularizer | None
+    constraint: Constraint | None
+    trainable: bool
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One line of the layer table. `output_shape` leaves the batch axis out."""
+
+    name: str
+    type: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    trainable_parameters: int
+
+
+@dataclass
+class Trace:
+    """A traced architecture: the graph, its input, its prediction, and what the layers asked for."""
+
+    graph: Graph
+    input: Value
+    prediction: Prediction
+    layers: list[LayerRow]
+    weights: dict[str, WeightSpec]
+    updates: dict[str, Value] = field(default_factory=dict)
+
+
+class Scope:
+    """The trace as one layer sees it; see `trainer_cli.parts.layer.LayerScope`."""
+
+    def __init__(self, tracer: _Tracer, index: int, layer: Layer, name: str, frozen: bool) -> None:
+        self._tracer = tracer
+        self._index = index
+        self._layer = layer
+        self._name = name
+        self._frozen = frozen
+        self._streams = 0
+
+    @property
+    def training(self) -> bool:
+        return self._tracer.training
+
+    def weight(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: Initializer,
+        *,
+        regularizer: Regularizer | None = None,
+        constraint: Constraint | None = None,
+        trainable: bool = True,
+    ) -> Value:
+        full = f"{self._name}/{name}"
+        spec = WeightSpec(full, self._name, shape, initializer, regularizer, constraint, trainable and not self._frozen)
+        self._tracer.weights.setdefault(full, spec)
+        return self._tracer.graph.weight(full, shape)
+
+    def assign(self, weight: Value, value: Value) -> None:
+        self._tracer.updates[weight.name] = value
+
+    def activate(self, activation: Activation, x: Value) -> Value:
+        result = activation.apply(x)
+        self._tracer.activations.setdefault(result, (activation, x))
+        return result
+
+    def random_uniform(self, like: Value) -> Value:
+        graph = self._tracer.graph
+        stream = stream_number("layer", self._name, self._streams)
+        self._streams += 1
+        return ir.random_uniform(graph.seed(), graph.step(), stream, like.shape)
+
+    def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
+        path: tuple[str | int, ...] = ("architecture", self._index)
+        raise ConfigError([Problem(f"{self._name}: {message}", path if field is None else (*path, field), hint)])
+
+
+class _Tracer:
+    def __init__(self, training: bool) -> None:
+        self.training = training
+        self.graph = Graph()
+        self.weights: dict[str, WeightSpec] = {}
+        self.updates: dict[str, Value] = {}
+        self.activations: dict[Value, tuple[Activation, Value]] = {}
+
+
+def declared_input(architecture: Architecture) -> tuple[int, ...] | None:
+    """The shape that an `input` layer declares, None if there is none."""
+    first = architecture.layers[0]
+    shape: Any = getattr(first, "shape", None)
+    return tuple(shape) if first.type == "input" and shape is not None else None
+
+
+def trace(architecture: Architecture, input_spec: InputSpec, *, training: bool, freeze: Iterable[str] = ()) -> Trace:
+    """Write the forward pass of a chain of layers.
+
+    Raises ConfigError with the place of the layer for shapes that do not fit and for what is not supported.
+    """
+    _refuse_graphs(architecture)
+    declared = declared_input(architecture)
+    if declared is not None and declared != input_spec.shape:
+        message = f"the `input` layer declares rows of shape {declared}, the data has rows of shape {input_spec.shape}"
+        raise ConfigError([Problem(message, ("architecture", 0, "shape"))])
+    tracer = _Tracer(training)
+    frozen = set(freeze)
+    value = tracer.graph.input(INPUT, (BATCH, *input_spec.shape))
+    source, rows = value, []
+    names = layer_names(architecture.layers)
+    for index, (layer, name) in enumerate(zip(architecture.layers, names, strict=True)):
+        if layer.type == "input" and index > 0:
+            raise ConfigError([Problem("an `input` layer stands first", ("architecture", index, "type"))])
+        is_frozen = name in frozen or not layer.trainable
+        scope = Scope(tracer, index, layer, name, is_frozen)
+        with tracer.graph.layer(name):
+            try:
+                value = layer.trace(scope, value)
+            except IRError as error:
+                scope.refuse(f"its input of shape {_shown(value.shape)} does not fit", hint=str(error).split(": ")[-1])
+        own = [spec for spec in tracer.weights.values() if spec.layer == name]
+        rows.append(
+            LayerRow(
+                name,
+                layer.type,
+                _shown(value.shape),
+                sum(spec.size for spec in own),
+                sum(spec.size for spec in own if spec.trainable),
+            )
+        )
+    activation, logits = tracer.activations.get(value, (None, None))
+    prediction = Prediction(value, activation, logits)
+    return Trace(tracer.graph, source, prediction, rows, tracer.weights, tracer.updates)
+
+
+def _shown(shape: Shape) -> tuple[int, ...]:
+    return tuple(extent for extent in shape if isinstance(extent, int))
+
+
+def _refuse_graphs(architecture: Architecture) -> None:
+    problems = []
+    for index, layer in enumerate(architecture.layers):
+        if layer.inputs is not None:
+            message = "`inputs` is not supported yet: layers form a chain, each takes the one above it"
+            problems.append(Problem(message, ("architecture", index, "inputs")))
+    if getattr(architecture, "outputs", None):
+        message = "`outputs` is not supported yet: the last layer is the output"
+        problems.append(Problem(message, ("architecture", "outputs")))
+    if getattr(architecture, "inputs", None):
+        message = (
+            "`inputs` is not supported yet: declare the input's shape with a first layer {type: input, shape: […]}"
+        )
+        problems.append(Problem(message, ("architecture", "inputs")))
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,131 @@
+"""Contraction: the labels of a `contract` in, the strides of matrix products and the loops around them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainer_cli.ir.graph import Value
+from trainer_cli.ir.ops.products import label_extents, labels
+from trainer_cli.ir.primitive import BATCH
+from trainer_cli.targets.cpu.expressions import strides
+
+
+@dataclass
+class Axis:
+    """One or several neighbouring labels taken together.
+
+    `extent` counts the elements, times the rows of the batch where `batched`. `strides` are in elements of the left
+    and right operand and of the result, None where the axis does not stand. `axes` are the result's axes inside.
+    """
+
+    label: str
+    extent: int
+    batched: bool
+    left: int | None
+    right: int | None
+    result: int | None
+
+    def count(self, rows: str) -> str:
+        """The extent as source."""
+        if not self.batched:
+            return str(self.extent)
+        return rows if self.extent == 1 else f"{rows} * {self.extent}"
+
+
+@dataclass
+class MatrixProduct:
+    """A contraction as loops around `C[row, column] = Σ_depth A[row, depth] · B[depth, column]`.
+
+    `left` and `right` are positions of the operands. `rows` is None for a single row, `depth` None for one term.
+    """
+
+    left: int
+    right: int
+    rows: Axis | None
+    columns: Axis
+    depth: Axis | None
+    loops: list[Axis]
+
+
+def _axes(node: Value) -> list[Axis]:
+    a, b, result = labels(node.attributes["specification"])
+    extents = label_extents(node)
+    left = dict(zip(a, strides(node.operands[0].shape), strict=True))
+    right = dict(zip(b, strides(node.operands[1].shape), strict=True))
+    out = dict(zip(result, strides(node.shape), strict=True))
+    axes = []
+    for label in dict.fromkeys(result + a + b):
+        extent = extents[label]
+        size = 1 if extent is BATCH else int(extent)  # type: ignore[call-overload]
+        axes.append(Axis(label, size, extent is BATCH, left.get(label), right.get(label), out.get(label)))
+    return axes
+
+
+def _mergeable(first: Axis, second: Axis) -> bool:
+    """Whether `first` steps over whole runs of `second` wherever they stand."""
+    if second.batched:
+        return False
+    for outer, inner in ((first.left, second.left), (first.right, second.right), (first.result, second.result)):
+        if (outer is None) != (inner is None):
+            return False
+        if outer is not None and inner is not None and outer != inner * second.extent:
+            return False
+    return True
+
+
+def merged_axes(node: Value) -> list[Axis]:
+    """The axes of a contraction, neighbours that every operand holds together taken as one."""
+    axes = [axis for axis in _axes(node) if axis.batched or axis.extent != 1]
+    changed = True
+    while changed:
+        changed = False
+        for first in axes:
+            second = next((other for other in axes if other is not first and _mergeable(first, other)), None)
+            if second is not None:
+                position = axes.index(first)
+                axes[position] = Axis(
+                    first.label + second.label,
+                    first.extent * second.extent,
+                    first.batched,
+                    second.left,
+                    second.right,
+                    second.result,
+                )
+                axes.remove(second)
+                changed = True
+                break
+    return axes
+
+
+def matrix_product(node: Value) -> MatrixProduct | None:
+    """The contraction as matrix products, or None if it has none (no column, or a sum over two far axes)."""
+    axes = merged_axes(node)
+    first = next((axis for axis in axes if axis.result is not None and _is_first(node, axis)), None)
+    for left, right in ((0, 1), (1, 0)):
+        only_left = [
+            axis for axis in axes if axis.result is not None and _stands(axis, left) and not _stands(axis, right)
+        ]
+        only_right = [
+            axis for axis in axes if axis.result is not None and _stands(axis, right) and not _stands(axis, left)
+        ]
+        depth = [axis for axis in axes if axis.result is None]
+        columns = next((axis for axis in only_right if axis.result == 1 and not axis.batched), None)
+        if columns is None or columns is first or len(depth) > 1:
+            continue
+        rows = first if first in only_left else max(only_left, key=lambda axis: axis.extent, default=None)
+        inner = (rows, columns, *depth)
+        loops = [axis for axis in axes if axis not in inner]
+        # The axis that threads share is the outermost loop.
+        loops.sort(key=lambda axis: axis is not first)
+        return MatrixProduct(left, right, rows, columns, depth[0] if depth else None, loops)
+    return None
+
+
+def _stands(axis: Axis, operand: int) -> bool:
+    return (axis.left if operand == 0 else axis.right) is not None
+
+
+def _is_first(node: Value, axis: Axis) -> bool:
+    """Whether an axis holds the result's first label."""
+    result = labels(node.attributes["specification"])[2]
+    return bool(result) and axis.label[0] == result[0]

@@ -1,0 +1,300 @@
+"""Expressions: a value and the coordinates of one of its elements in, lines of Numba source that compute it out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from trainer_cli.compiler.kernels import (
+    LEAF_TENSORS,
+    Coordinates,
+    broadcast_coordinates,
+    is_inline,
+    is_replicated,
+    is_unit_reshape,
+    storage,
+    unit_reshape_coordinates,
+)
+from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import BATCH, IRError, Shape
+
+BINARY = {
+    "add": "{0} + {1}",
+    "subtract": "{0} - {1}",
+    "multiply": "{0} * {1}",
+    "divide": "{0} / {1}",
+    # A NaN on either side wins, as in NumPy: a comparison with NaN is false.
+    "maximum": "{0} if ({0} > {1}) or ({0} != {0}) else {1}",
+    "minimum": "{0} if ({0} < {1}) or ({0} != {0}) else {1}",
+    "equal": "{0} == {1}",
+    "not_equal": "{0} != {1}",
+    "less": "{0} < {1}",
+    "less_equal": "{0} <= {1}",
+    "logical_and": "{0} & {1}",
+    "logical_or": "{0} | {1}",
+    "select": "{1} if {0} else {2}",
+}
+UNARY = {
+    "negate": "-{0}",
+    "absolute": "abs({0})",
+    "logical_not": "not {0}",
+    "stop_gradient": "{0}",
+}
+FUNCTIONS = {
+    "exp": "exp",
+    "log": "log",
+    "log1p": "log1p",
+    "expm1": "expm1",
+    "sqrt": "sqrt",
+    "tanh": "tanh",
+    "logistic": "logistic",
+    "erf": "erf",
+    "sin": "sin",
+    "cos": "cos",
+    "floor": "floor",
+    "sign": "sign",
+    "power": "power",
+}
+"""Functions of one float32 (power: two), imported by every plan from `trainer_cli.targets.cpu.runtime`."""
+
+CAST = {"float": "float32({0})", "int": "int32({0})", "bool": "({0} != 0)"}
+
+
+class Lines:
+    """Source lines under construction, with their indentation."""
+
+    def __init__(self, indent: int = 0) -> None:
+        self.lines: list[str] = []
+        self._indent = indent
+        self._names = 0
+
+    def add(self, line: str) -> None:
+        self.lines.append("    " * self._indent + line)
+
+    def fresh(self, prefix: str = "v") -> str:
+        """A name not used before."""
+        self._names += 1
+        return f"{prefix}{self._names}"
+
+    @contextmanager
+    def block(self, header: str) -> Iterator[None]:
+        """Lines added inside stand under `header`."""
+        self.add(header)
+        self._indent += 1
+        try:
+            yield
+        finally:
+            self._indent -= 1
+
+
+def literal(number: float | bool, dtype: str) -> str:
+    """A constant of a type as Numba source."""
+    if dtype == "bool":
+        return "True" if number else "False"
+    if dtype == "int":
+        return f"int32({int(number)})"
+    if math.isnan(number) or math.isinf(number):
+        return f"float32(float('{number}'))".replace("float('inf')", "INFINITY").replace("float('-inf')", "-INFINITY")
+    return f"float32({number!r})"
+
+
+def strides(shape: Shape) -> list[int]:
+    """Elements between neighbours along each axis of a row-major value; only the batch extent may be unknown."""
+    result, step = [0] * len(shape), 1
+    for axis in range(len(shape) - 1, -1, -1):
+        result[axis] = step
+        if shape[axis] is not BATCH:
+            step *= int(shape[axis])  # type: ignore[call-overload]
+    return result
+
+
+def linear_index(shape: Shape, coordinates: Sequence[str]) -> str:
+    """The position of an element in a row-major buffer."""
+    terms = []
+    for coordinate, step in zip(coordinates, strides(shape), strict=True):
+        if coordinate != "0":
+            terms.append(coordinate if step == 1 else f"{coordinate} * {step}")
+    return " + ".join(terms) or "0"
+
+
+class Elements:
+    """Writes the computation of single elements inside one kernel.
+
+    `pointer(value)` names the kernel's parameter for a buffer, `scalar(value)` the one for a replicated scalar.
+    `local` holds the names of values computed at the current element or row.
+    """
+
+    def __init__(
+        self,
+        lines: Lines,
+        replicated: dict[Value, bool],
+        pointer: Callable[[Value], str],
+        scalar: Callable[[Value], str],
+        index: Callable[[Value, Coordinates], str] | None = None,
+    ) -> None:
+        self.lines = lines
+        self.local: dict[Value, str] = {}
+        self._replicated = replicated
+        self._pointer = pointer
+        self._scalar = scalar
+        self._index = index or (lambda value, coordinates: linear_index(value.shape, coordinates))
+        self._known: dict[tuple[Value, Coordinates], str] = {}
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """What is computed inside is forgotten behind it, as names of an inner loop or branch must be."""
+        local, known = dict(self.local), dict(self._known)
+        try:
+            yield
+        finally:
+            self.local, self._known = local, known
+
+    def read(self, value: Value, coordinates: Coordinates) -> str:
+        """The name or literal of an element of a value that is local, stored, inline or replicated."""
+        if value in self.local:
+            return self.local[value]
+        if value.op == "constant" and value.shape == ():
+            return literal(value.attributes["value"], value.dtype)
+        if is_replicated(value, self._replicated) and value.shape == ():
+            return self._scalar(value)
+        key = (value, coordinates)
+        if key in self._known:
+            return self._known[key]
+        if value.op == "broadcast":
+            return self.read(value.operands[0], broadcast_coordinates(value, coordinates))
+        if is_unit_reshape(value):
+            return self.read(value.operands[0], unit_reshape_coordinates(value, coordinates))
+        if value.op == "iota":
+            return f"int32({coordinates[value.attributes['axis']]})"
+        if value.op not in LEAF_TENSORS and value.op != "constant" and is_inline(value):
+            return self._remember(key, self.compute(value, coordinates))
+        base = storage(value)
+        loaded = f"{self._pointer(base)}[{self._index(value, coordinates)}]"
+        return self._remember(key, f"{loaded} != 0" if value.dtype == "bool" else loaded)
+
+    def _remember(self, key: tuple[Value, Coordinates], expression: str) -> str:
+        name = self.lines.fresh()
+        self.lines.add(f"{name} = {expression}")
+        self._known[key] = name
+        return name
+
+    def define(self, value: Value, coordinates: Coordinates) -> str:
+        """Compute an element of a value of this kernel into a local name."""
+        name = self.lines.fresh()
+        self.lines.add(f"{name} = {self.compute(value, coordinates)}")
+        self.local[value] = name
+        return name
+
+    def compute(self, value: Value, coordinates: Coordinates) -> str:
+        """An expression for an element of a computed value; lines for what it needs are added before."""
+        op = value.op
+        moved = _MOVED.get(op)
+        if moved is not None:
+            return moved(self, value, coordinates)
+        if op in ("broadcast", "constant", "iota", "reshape"):
+            return self.read_computed(value, coordinates)
+        if op == "random_uniform":
+            seed, step = (self._scalar(operand) for operand in value.operands)
+            return f"random_uniform({seed}, {value.attributes['stream']}, {step}, {self._index(value, coordinates)})"
+        operands = [self.read(operand, coordinates) for operand in value.operands]
+        if op == "cast":
+            return CAST[value.dtype].format(*operands)
+        form = BINARY.get(op) or UNARY.get(op)
+        if form is not None:
+            return form.format(*operands)
+        if op in FUNCTIONS:
+            return f"{FUNCTIONS[op]}({', '.join(operands)})"
+        if op == "constant":
+            return literal(value.attributes["value"], value.dtype)
+        raise IRError(f"the cpu target cannot emit {value!r}")
+
+    def read_computed(self, value: Value, coordinates: Coordinates) -> str:
+        """An inline value that has a buffer of its own: what its elements are."""
+        if value.op == "broadcast":
+            return self.read(value.operands[0], broadcast_coordinates(value, coordinates))
+        if value.op == "iota":
+            return f"int32({coordinates[value.attributes['axis']]})"
+        if value.op == "constant" and value.shape == ():
+            return literal(value.attributes["value"], value.dtype)
+        raise IRError(f"the cpu target cannot emit {value!r}")
+
+
+def _slice(elements: Elements, value: Value, coordinates: Coordinates) -> str:
+    a = value.attributes
+    places = tuple(
+        coordinate if stop is BATCH else f"({coordinate} * {stride} + {start})"
+        for coordinate, start, stop, stride in zip(coordinates, a["starts"], a["stops"], a["strides"], strict=True)
+    )
+    return elements.read(value.operands[0], places)
+
+
+def _reverse(elements: Elements, value: Value, coordinates: Coordinates) -> str:
+    axes = value.attributes["axes"]
+    places = tuple(
+        f"({int(extent) - 1} - {coordinate})" if axis in axes else coordinate  # type: ignore[call-overload]
+        for axis, (coordinate, extent) in enumerate(zip(coordinates, value.shape, strict=True))
+    )
+    return elements.read(value.operands[0], places)
+
+
+def _transpose(elements: Elements, value: Value, coordinates: Coordinates) -> str:
+    places = [""] * value.rank
+    for coordinate, axis in zip(coordinates, value.attributes["permutation"], strict=True):
+        places[axis] = coordinate
+    return elements.read(value.operands[0], tuple(places))
+
+
+def _pad(elements: Elements, value: Value, coordinates: Coordinates) -> str:
+    a, source = value.attributes, value.operands[0]
+    name = elements.lines.fresh()
+    elements.lines.add(f"{name} = {literal(a['fill'], value.dtype)}")
+    places, conditions = [], []
+    for axis, coordinate in enumerate(coordinates):
+        low, between, extent = a["low"][axis], a["interior"][axis] + 1, source.shape[axis]
+        if source.shape[axis] == value.shape[axis] and low == 0:
+            places.append(coordinate)
+            continue
+        moved = elements.lines.fresh("k")
+        elements.lines.add(f"{moved} = {coordinate} - {low}")
+        last = (int(extent) - 1) * between  # type: ignore[call-overload]
+        conditions.append(f"{moved} >= 0 and {moved} <= {last}")
+        if between > 1:
+            conditions.append(f"{moved} % {between} == 0")
+            places.append(f"({moved} // {between})")
+        else:
+            places.append(moved)
+    with elements.lines.block(f"if {' and '.join(conditions) or 'True'}:"), elements.scope():
+        elements.lines.add(f"{name} = {elements.read(source, tuple(places))}")
+    return name
+
+
+def _concatenate(elements: Elements, value: Value, coordinates: Coordinates) -> str:
+    axis = value.attributes["axis"]
+    name = elements.lines.fresh()
+    elements.lines.add(f"{name} = {literal(0, value.dtype)}")
+    start = 0
+    for operand in value.operands:
+        stop = start + int(operand.shape[axis])  # type: ignore[call-overload]
+        here = coordinates[axis]
+        places = (*coordinates[:axis], f"({here} - {start})", *coordinates[axis + 1 :])
+        with elements.lines.block(f"if {here} >= {start} and {here} < {stop}:"), elements.scope():
+            elements.lines.add(f"{name} = {elements.read(operand, places)}")
+        start = stop
+    return name
+
+
+def _gather(elements: Elements, value: Value, coordinates: Coordinates) -> str:
+    table, indices = value.operands
+    row = elements.read(indices, coordinates[: indices.rank])
+    return elements.read(table, (row, *coordinates[indices.rank :]))
+
+
+_MOVED: Mapping[str, Callable[[Elements, Value, Coordinates], str]] = {
+    "slice": _slice,
+    "reverse": _reverse,
+    "transpose": _transpose,
+    "pad": _pad,
+    "concatenate": _concatenate,
+    "gather": _gather,
+}
