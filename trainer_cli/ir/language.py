@@ -40,11 +40,18 @@ def _common_shape(shapes: Sequence[Shape]) -> Shape:
     return tuple(result)
 
 
+def _lift(graph: Graph, number: float, dtype: DType) -> Value:
+    """A Python number as a constant of the type of the values that it meets; never rounded to fit."""
+    if dtype == "int" and number != int(number):
+        raise IRError(f"{number} meets a value of integers, which it would be rounded for: cast the value first")
+    return constant(graph, number, dtype)
+
+
 def _together(*operands: Operand) -> list[Value]:
     """Lift numbers to constants of the values' type and broadcast all to one shape."""
     graph = _graph_of(*operands)
     dtype: DType = next(operand.dtype for operand in operands if isinstance(operand, Value))
-    lifted = [operand if isinstance(operand, Value) else constant(graph, operand, dtype) for operand in operands]
+    lifted = [operand if isinstance(operand, Value) else _lift(graph, operand, dtype) for operand in operands]
     shape = _common_shape([value.shape for value in lifted])
     return [broadcast_to(value, shape) for value in lifted]
 
@@ -151,7 +158,7 @@ def reduce_max(x: Value, axes: int | Sequence[int] | None = None, keepdims: bool
 def reduce_mean(x: Value, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
     """The mean over axes; over the batch axis, of the rows that the batch really has."""
     reduced_axes = _axes(x, axes)
-    count: Operand = math.prod(int(x.shape[axis]) for axis in reduced_axes if x.shape[axis] is not BATCH)
+    count = math.prod(int(x.shape[axis]) for axis in reduced_axes if x.shape[axis] is not BATCH)
     total = reduce_sum(x, reduced_axes, keepdims)
     if x.batched and 0 in reduced_axes:
         return total / (batch_size(x.graph) * float(count))
@@ -190,7 +197,7 @@ def slice_(x: Value, starts: Sequence[int], stops: Sequence[Any], strides: Seque
 def pad(
     x: Value, low: Sequence[int], high: Sequence[int], interior: Sequence[int] | None = None, fill: float = 0.0
 ) -> Value:
-    """x with `fill` before, after and between its elements, per axis. Only a fill of 0 has the obvious gradient."""
+    """x with `fill` before, after and between its elements, per axis. The fill has no gradient."""
     between = tuple(interior) if interior is not None else (0,) * x.rank
     if not any((*low, *high, *between)):
         return x

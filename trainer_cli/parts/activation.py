@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Annotated, TypeAlias
 
@@ -13,9 +14,17 @@ from trainer_cli.parts.part import Part
 class Activation(Part):
     """An element-wise or last-axis function applied to a layer's output."""
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """What encloses the function's values; losses judge an output by it."""
+        return (-math.inf, math.inf)
+
     @abstractmethod
     def apply(self, x: Value) -> Value:
-        """Write the function's IR. `x`: `(batch, …, features)`; the result has the same shape."""
+        """Write the function's IR. `x`: `(batch, …, features)`; the result has the same shape.
+
+        Raises ConfigError when the arguments do not fit x (an axis that x does not have).
+        """
 
 
 ActivationField: TypeAlias = Annotated[Activation, PartField(ACTIVATIONS)]

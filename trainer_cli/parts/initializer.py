@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,36 @@ def fans(shape: tuple[int, ...]) -> tuple[float, float]:
         return float(shape[0]), float(shape[0])
     receptive_field = math.prod(shape[:-2])
     return float(shape[-2] * receptive_field), float(shape[-1] * receptive_field)
+
+
+FanMode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg"]
+Distribution: TypeAlias = Literal["truncated_normal", "untruncated_normal", "uniform"]
+
+TRUNCATED_DEVIATION = 0.87962566103423978
+"""The standard deviation of a standard normal distribution cut at ±2."""
+
+
+def truncated_normal(shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
+    """Standard normal numbers in [−2, 2]: those outside are drawn again."""
+    values = np.atleast_1d(random.normal(shape))
+    while (outside := np.abs(values) > 2.0).any():
+        values[outside] = random.normal((int(outside.sum()),))
+    return values.reshape(shape)
+
+
+def scaled_values(
+    shape: tuple[int, ...], random: RandomStream, scale: float, mode: FanMode, distribution: Distribution
+) -> NDArray[np.float64]:
+    """Random numbers of mean 0 and variance `scale / fan`."""
+    fan_in, fan_out = fans(shape)
+    fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
+    variance = scale / max(1.0, fan)
+    if distribution == "uniform":
+        limit = math.sqrt(3.0 * variance)
+        return limit * (2.0 * random.uniform(shape) - 1.0)
+    if distribution == "untruncated_normal":
+        return math.sqrt(variance) * random.normal(shape)
+    return math.sqrt(variance) / TRUNCATED_DEVIATION * truncated_normal(shape, random)
 
 
 InitializerField: TypeAlias = Annotated[Initializer, PartField(INITIALIZERS)]

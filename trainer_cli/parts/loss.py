@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from trainer_cli.ir.graph import Value
+from trainer_cli.parts.activation import Activation
 from trainer_cli.parts.families import LOSSES, PartField
 from trainer_cli.parts.part import Part
 
@@ -15,18 +16,31 @@ TargetForm: TypeAlias = Literal["values", "labels", "one_hot", "binary"]
 """How a loss wants its targets: `values` as the prediction's shape, `labels` class numbers without the class axis,
 `one_hot` class indicators in the prediction's shape, `binary` 0 or 1 in the prediction's shape."""
 
+EPSILON = 1e-7
+"""How far probabilities are kept from 0 and 1 before a logarithm is taken, as in Keras."""
+
 
 @dataclass(frozen=True)
 class Prediction:
     """An output of the model as losses and metrics see it.
 
-    `value`: `(batch, …, classes)`; `activation`: the name of the activation that made it, None for none or unknown;
-    `logits`: the value before that activation.
+    `value`: `(batch, …, classes)`; `activation`: the one that made it, None for unknown; `logits`: the value before it.
     """
 
     value: Value
-    activation: str | None = None
+    activation: Activation | None = None
     logits: Value | None = None
+
+    @property
+    def activation_name(self) -> str | None:
+        """The activation's type; None also for one along another axis than that of the classes."""
+        if self.activation is None or getattr(self.activation, "axis", -1) not in (-1, self.value.rank - 1):
+            return None
+        return self.activation.type
+
+    def logits_behind(self, activation: str) -> Value | None:
+        """The value before the activation if it is this one and known, else None."""
+        return self.logits if self.activation_name == activation else None
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,10 @@ class Loss(Part):
 
     @abstractmethod
     def per_sample(self, target: Value, prediction: Prediction) -> Value:
-        """Write the loss's IR; the result is `(batch,)`, a mean over any further axes."""
+        """Write the loss's IR; the result is `(batch,)`, a mean over any further axes.
+
+        `target` is int for `labels` and float otherwise.
+        """
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
         """What speaks against this loss on this output (activation, shape); empty if nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeAlias
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from trainer_cli.ir.graph import Value
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import BATCH, Value
 from trainer_cli.parts.families import METRICS, PartField
 from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
 from trainer_cli.parts.part import Part
@@ -27,7 +29,11 @@ class Metric(Part):
     name: str | None = Field(default=None, description="key of the metric in tables and files")
 
     def resolve(self, loss: Loss, prediction: Prediction) -> Metric:
-        """The metric that this one stands for, given loss and output (`accuracy` stands for one of three)."""
+        """The metric to compute, given loss and output; every metric is resolved before its other methods are called.
+
+        `accuracy` stands for one of three; a metric that thresholds probabilities learns whether it is given logits.
+        The key of the metric stays that of the one in the config.
+        """
         return self
 
     def findings(self, target: TargetForm, prediction: Prediction) -> tuple[Finding, ...]:
@@ -44,6 +50,54 @@ class Metric(Part):
     @abstractmethod
     def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
         """The metric's value from the epoch's totals of its statistics."""
+
+
+def mean_statistics(x: Value) -> dict[str, Value]:
+    """The sums of a mean over everything: x `(batch, …)`."""
+    count = ir.batch_size(x.graph) * float(math.prod(int(extent) for extent in x.shape[1:]))
+    return {"total": ir.reduce_sum(x), "count": count}
+
+
+def fraction(totals: Mapping[str, NDArray[np.float64]]) -> float:
+    """The mean over the epoch from the totals of `mean_statistics`; 0 for an epoch without samples."""
+    count = float(totals["count"])
+    return float(totals["total"]) / count if count else 0.0
+
+
+def follows_logits(metric: Metric, loss: Loss) -> Metric:
+    """The metric with its field `from_logits` as the loss has it, unless the config gave the field."""
+    if getattr(metric, "from_logits") is not None:  # noqa: B009
+        return metric
+    return metric.model_copy(update={"from_logits": bool(getattr(loss, "from_logits", False))})
+
+
+def above(score: Value, threshold: float, from_logits: bool | None) -> Value:
+    """Where a probability, or the probability behind a logit, exceeds a threshold."""
+    if from_logits:
+        # sigmoid(z) > t is the same as z > logit(t). Sigmoids lie inside (0, 1): all exceed 0 and none exceeds 1.
+        if threshold in (0.0, 1.0):
+            return ir.equal(ir.zeros_like(score), threshold)
+        threshold = math.log(threshold) - math.log1p(-threshold)
+    return ir.greater(score, threshold)
+
+
+def true_class(target: Value, form: TargetForm) -> Value:
+    """The class numbers behind targets: `labels` as they are, otherwise the index of the largest indicator."""
+    return target if form == "labels" else ir.argmax(target)
+
+
+def class_findings(metric: str, target: TargetForm, prediction: Prediction) -> tuple[Finding, ...]:
+    """What speaks against a metric that compares the best class with the true one."""
+    if prediction.value.shape[-1] in (1, BATCH):
+        message = f"`{metric}` compares classes, but the output has one unit"
+        return (Finding("impossible", message, "use `binary_accuracy`, or `accuracy`, which chooses"),)
+    if target == "binary":
+        message = f"`{metric}` needs one true class per sample, but every unit is a yes or no of its own"
+        return (Finding("impossible", message, "use `binary_accuracy`, or `accuracy`, which chooses"),)
+    if target == "values":
+        message = f"`{metric}` takes the largest target as the true class, but the loss has targets of any value"
+        return (Finding("doubtful", message, "right only for targets that are indicators of classes"),)
+    return ()
 
 
 MetricField: TypeAlias = Annotated[Metric, PartField(METRICS)]

@@ -35,13 +35,22 @@ class UpdateScope(Protocol):
 class Optimizer(Part):
     """The rule `w ← w − α·g(gradient, state)`.
 
-    Fields that are numbers and read through `scope.hyperparameter` are run-time inputs; fields that change which
-    slots exist or which formula runs are named in `structural`: changing one resets the optimizer's state.
+    Fields that are numbers and read through `scope.hyperparameter` are run-time inputs: changing one changes neither
+    the plan nor the state. What does change which slots exist or which formula runs is `structure()`.
     """
 
     structural: ClassVar[tuple[str, ...]] = ()
+    """The fields whose values are part of the structure as they are (flags such as `nesterov`)."""
 
     learning_rate: float = Field(default=0.001, gt=0, description="step size α")
+
+    def structure(self) -> tuple[str | int | float | bool, ...]:
+        """What decides the slots and the formula; where it changes, the optimizer's state starts anew.
+
+        An optimizer for which a number matters only by being zero or not overrides this: `sgd` has a slot just where
+        `momentum > 0`.
+        """
+        return (self.type, *(getattr(self, name) for name in self.structural))
 
     @abstractmethod
     def update(self, scope: UpdateScope, weight: Value, gradient: Value) -> Value:

@@ -42,12 +42,18 @@ def _check(x: Shape, kernel: Shape, attributes: Mapping[str, Any]) -> tuple[int,
     space = tuple(
         map(output_extent, _space(x), windows, attributes["strides"], attributes["dilation"], attributes["padding"])
     )
+    require(
+        min(*attributes["strides"], *attributes["dilation"], groups) >= 1, "strides, dilation and groups are positive"
+    )
+    require(all(min(pad) >= 0 for pad in attributes["padding"]), "padding is not negative")
     require(all(extent > 0 for extent in space), "the window is larger than its input")
     return space
 
 
 def _convolve_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
     x, kernel = operands
+    require(x.dtype == kernel.dtype == "float", "operands are float")
+    require(not kernel.batched, "a kernel has no batch axis")
     return (x.shape[0], *_check(x.shape, kernel.shape, attributes), kernel.shape[-1]), "float"
 
 

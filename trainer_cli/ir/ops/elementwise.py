@@ -13,6 +13,7 @@ from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import Array, Context, DType, GradientRule, Shape, define, require
 
 FAMILY = "elementwise"
+NUMBERS = ("float", "int")
 
 
 def _shape_rule(count: int, accepts: tuple[str, ...], result: DType | None) -> Any:
@@ -28,15 +29,20 @@ def _shape_rule(count: int, accepts: tuple[str, ...], result: DType | None) -> A
     return rule
 
 
-def _unary(name: str, compute: Callable[[Array], Array], gradient: GradientRule | None) -> None:
-    define(name, FAMILY, _shape_rule(1, ("float", "int"), None), lambda node, context, x: compute(x), gradient)
+def _unary(
+    name: str,
+    compute: Callable[[Array], Array],
+    gradient: GradientRule | None,
+    accepts: tuple[str, ...] = ("float",),
+) -> None:
+    define(name, FAMILY, _shape_rule(1, accepts, None), lambda node, context, x: compute(x), gradient)
 
 
 def _binary(
     name: str,
     compute: Callable[[Array, Array], Array],
     gradient: GradientRule | None = None,
-    accepts: tuple[str, ...] = ("float", "int"),
+    accepts: tuple[str, ...] = NUMBERS,
     result: DType | None = None,
 ) -> None:
     define(name, FAMILY, _shape_rule(2, accepts, result), lambda node, context, a, b: compute(a, b), gradient)
@@ -55,7 +61,7 @@ def _erf(x: Array) -> Array:
     return np.asarray(_erf_elements(x) if x.size else x, dtype=x.dtype)
 
 
-_unary("negate", lambda x: -x, lambda node, g: (-g,))
+_unary("negate", np.negative, lambda node, g: (-g,), NUMBERS)
 _unary("exp", np.exp, lambda node, g: (g * node,))
 _unary("log", np.log, lambda node, g: (g / node.operands[0],))
 _unary("log1p", np.log1p, lambda node, g: (g / (node.operands[0] + 1.0),))
@@ -70,10 +76,10 @@ _unary(
 )
 _unary("sin", np.sin, lambda node, g: (g * ir.cos(node.operands[0]),))
 _unary("cos", np.cos, lambda node, g: (-(g * ir.sin(node.operands[0])),))
-_unary("absolute", np.abs, lambda node, g: (g * ir.sign(node.operands[0]),))
-_unary("sign", np.sign, None)
+_unary("absolute", np.abs, lambda node, g: (g * ir.sign(node.operands[0]),), NUMBERS)
+_unary("sign", np.sign, None, NUMBERS)
 _unary("floor", np.floor, None)
-_unary("stop_gradient", lambda x: x, None)
+_unary("stop_gradient", lambda x: x, None, ("float", "int", "bool"))
 
 
 def _power_gradient(node: Value, g: Value) -> tuple[Value, Value]:
@@ -81,7 +87,9 @@ def _power_gradient(node: Value, g: Value) -> tuple[Value, Value]:
     # log is taken of 1 where the base is not positive: there the exponent has no gradient.
     positive = ir.greater(base, 0.0)
     log_base = ir.log(ir.select(positive, base, ir.ones_like(base)))
-    d_base = g * exponent * ir.power(base, exponent - 1.0)
+    # x⁰ is constant: without the select its derivative 0 · x⁻¹ would be NaN at x = 0.
+    lowered = ir.select(ir.equal(exponent, 0.0), ir.ones_like(exponent), exponent - 1.0)
+    d_base = g * exponent * ir.power(base, lowered)
     return d_base, ir.select(positive, g * node * log_base, ir.zeros_like(base))
 
 

@@ -144,9 +144,7 @@ def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | N
     sequence_in = [index for index in differentiable if carries <= index < carries + sequences]
     body_results += [filled[index] for index in sequence_in]
 
-    operands: list[Value] = []
-    for index in carry_in:
-        operands.append(adjoint_of.get(index) or ir.zeros_like(node.operands[index]))
+    operands = [adjoint_of.get(index) or ir.zeros_like(node.operands[index]) for index in carry_in]
     operands += [ir.zeros_like(node.operands[index]) for index in captured_in]
     operands += saved
     operands += node.operands[carries : carries + sequences]
@@ -171,4 +169,6 @@ def _saved_carries(node: Value) -> list[Value]:
     """The carried values at the start of every step, stacked: the loop emits them last, as its builder arranged."""
     a = node.attributes
     count = len(a["results"])
+    if a["results"][count - a["carries"] :] != a["parameters"][: a["carries"]]:
+        raise IRError("a loop that is itself a gradient saves no carried values: it has no gradient of its own")
     return [node.graph.emit("project", (node,), position=count - a["carries"] + index) for index in range(a["carries"])]

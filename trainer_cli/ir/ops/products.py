@@ -27,6 +27,7 @@ def label_extents(node: Value) -> dict[str, Dimension]:
 
 def _shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
     a, b, result = labels(attributes["specification"])
+    require(len(operands) == 2, "takes 2 operands")
     x, y = operands
     require(x.dtype == y.dtype == "float", "operands are float")
     require(len(a) == x.rank and len(b) == y.rank, "one label per axis")
@@ -44,7 +45,7 @@ def _shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Sh
 
 
 def _meaning(node: Value, context: Context, x: Array, y: Array) -> Array:
-    return np.einsum(node.attributes["specification"], x, y, optimize=True, dtype=x.dtype)
+    return np.asarray(np.einsum(node.attributes["specification"], x, y, optimize=True), dtype=x.dtype)
 
 
 def _gradient(node: Value, g: Value) -> tuple[Value, Value]:

@@ -190,6 +190,7 @@ define(
 
 def _reverse_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
     (x,) = operands
+    require(all(0 <= axis < x.rank for axis in attributes["axes"]), f"axes {attributes['axes']} of rank {x.rank}")
     require(all(x.shape[axis] is not BATCH for axis in attributes["axes"]), "the batch axis is not reversed")
     return x.shape, x.dtype
 

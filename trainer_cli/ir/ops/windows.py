@@ -23,6 +23,7 @@ FAMILY = "window"
 def _pooled_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
     x = operands[0]
     window, strides, padding = attributes["window"], attributes["strides"], attributes["padding"]
+    require(x.dtype == "float", "does not take " + x.dtype)
     require(len(window) == len(strides) == len(padding) == x.rank - 2, "one entry per dimension, channels last")
     require(all(max(pad) < size for pad, size in zip(padding, window, strict=True)), "a window of padding alone")
     space = tuple(
@@ -57,7 +58,7 @@ def _sum_meaning(node: Value, context: Context, x: Array) -> Array:
 
 def _max_meaning(node: Value, context: Context, x: Array) -> Array:
     padded, shape = _padded(x, node.attributes, -np.inf), context.shape(node.shape)
-    return np.maximum.reduce([padded[cut] for cut in _cuts(shape[1:-1], node.attributes)])
+    return np.asarray(np.maximum.reduce([padded[cut] for cut in _cuts(shape[1:-1], node.attributes)]))
 
 
 def _sum_gradient(node: Value, g: Value) -> tuple[Value]:

@@ -1,0 +1,57 @@
+"""Formulas that several parts share: values in, the values of a numerically stable form out."""
+
+from __future__ import annotations
+
+from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import Value
+
+
+def softplus(x: Value) -> Value:
+    """`log(1 + exp(x))`, without overflow and with the gradient 1/2 at 0.
+
+    max(x, 0) stands as (x + |x|)/2, because the gradient of a maximum at a tie would be 0 here.
+    """
+    magnitude = ir.absolute(x)
+    return (x * 0.5 + magnitude * 0.5) + ir.log1p(ir.exp(-magnitude))
+
+
+def shifted(logits: Value, axis: int = -1) -> Value:
+    """Logits less their maximum, so that exp cannot overflow; softmax is the same for both."""
+    return logits - ir.stop_gradient(ir.reduce_max(logits, axis, keepdims=True))
+
+
+def softmax(logits: Value, axis: int = -1) -> Value:
+    """`exp(x) / Σ exp(x)` along an axis."""
+    exponential = ir.exp(shifted(logits, axis))
+    return exponential / ir.reduce_sum(exponential, axis, keepdims=True)
+
+
+def log_softmax(logits: Value, axis: int = -1) -> Value:
+    """`x − log Σ exp(x)` along an axis."""
+    less = shifted(logits, axis)
+    return less - ir.log(ir.reduce_sum(ir.exp(less), axis, keepdims=True))
+
+
+def own_axis(part: str, axis: int, x: Value) -> int:
+    """An axis of x, counted from its first or its last axis, that is not the batch axis; raises ConfigError."""
+    counted = axis + x.rank if axis < 0 else axis
+    first = 1 if x.batched else 0
+    if not first <= counted < x.rank:
+        what = "is the batch axis" if counted == 0 and x.batched else f"does not exist in the shape {x.shape}"
+        raise ConfigError([Problem(f"{part}: axis {axis} {what}", path=("axis",))])
+    return counted
+
+
+def mean_per_sample(x: Value) -> Value:
+    """The mean over all axes but the batch's: `(batch, …)` → `(batch,)`."""
+    return ir.reduce_mean(x, range(1, x.rank)) if x.rank > 1 else x
+
+
+def at_label(x: Value, labels: Value) -> Value:
+    """The element of the last axis that each label names: `(batch, …, classes)`, `(batch, …)` → `(batch, …)`.
+
+    A label out of range gives 0. Unlike a product with indicators this lets no NaN through from the other classes.
+    """
+    wide = ir.broadcast_to(ir.reshape(labels, (*labels.shape, 1)), x.shape)
+    return ir.reduce_sum(ir.select(ir.equal(wide, ir.iota(wide, -1)), x, 0.0), -1)

@@ -1,0 +1,17 @@
+"""He uniform: a shape in, uniformly distributed numbers scaled by the weight's fans out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer_cli.ir.random import RandomStream
+from trainer_cli.parts.initializer import Initializer, scaled_values
+
+
+class HeUniform(Initializer):
+    """Uniform in ±√(6 / fan_in), that is with variance `2 / fan_in` (He, Zhang, Ren and Sun, "Delving deep into
+    rectifiers", 2015)."""
+
+    def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
+        return scaled_values(shape, random, 2.0, "fan_in", "uniform")

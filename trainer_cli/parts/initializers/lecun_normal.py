@@ -1,0 +1,19 @@
+"""LeCun normal: a shape in, normally distributed numbers scaled by the weight's fans out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer_cli.ir.random import RandomStream
+from trainer_cli.parts.initializer import Initializer, scaled_values
+
+ALIASES = ("le_cun_normal",)
+
+
+class LecunNormal(Initializer):
+    """Normal with variance `1 / fan_in`, cut at two standard deviations (LeCun, Bottou, Orr and Müller, "Efficient
+    backprop", 1998)."""
+
+    def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
+        return scaled_values(shape, random, 1.0, "fan_in", "truncated_normal")

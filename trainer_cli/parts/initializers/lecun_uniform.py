@@ -1,0 +1,19 @@
+"""LeCun uniform: a shape in, uniformly distributed numbers scaled by the weight's fans out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer_cli.ir.random import RandomStream
+from trainer_cli.parts.initializer import Initializer, scaled_values
+
+ALIASES = ("le_cun_uniform",)
+
+
+class LecunUniform(Initializer):
+    """Uniform in ±√(3 / fan_in), that is with variance `1 / fan_in` (LeCun, Bottou, Orr and Müller, "Efficient
+    backprop", 1998)."""
+
+    def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
+        return scaled_values(shape, random, 1.0, "fan_in", "uniform")

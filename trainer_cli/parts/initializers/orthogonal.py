@@ -1,0 +1,34 @@
+"""Orthogonal: a shape of two or more axes in, a matrix with orthonormal rows or columns in that shape out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.ir.random import RandomStream
+from trainer_cli.parts.initializer import Initializer
+
+ALIASES = ("orthogonal_initializer",)
+
+
+class Orthogonal(Initializer):
+    """The orthogonal factor of a random normal matrix (Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear
+    dynamics of learning in deep linear neural networks", 2014).
+
+    All axes but the last count as rows. The signs of R's diagonal move into Q, which makes Q uniformly distributed
+    (Mezzadri, "How to generate random matrices from the classical compact groups", 2007).
+    """
+
+    gain: float = Field(default=1.0, description="factor on the orthonormal matrix")
+
+    def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
+        if len(shape) < 2:
+            raise ConfigError([Problem(f"orthogonal: needs two axes or more, not a weight of shape {shape}")])
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        factor, triangle = np.linalg.qr(random.normal((max(rows, columns), min(rows, columns))))
+        factor = factor * np.where(np.diagonal(triangle) < 0, -1.0, 1.0)
+        return self.gain * (factor.T if rows < columns else factor).reshape(shape)

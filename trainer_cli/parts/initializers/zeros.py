@@ -1,0 +1,18 @@
+"""Zeros: a shape in, zeros out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer_cli.ir.random import RandomStream
+from trainer_cli.parts.initializer import Initializer
+
+ALIASES = ("zero",)
+
+
+class Zeros(Initializer):
+    """Every element is 0."""
+
+    def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
+        return np.zeros(shape)

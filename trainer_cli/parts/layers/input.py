@@ -1,0 +1,35 @@
+"""Input: the first layer, which says what shape a row of the data has; its value goes out as it came in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.layer import Layer, LayerScope
+from trainer_cli.parts.part import IntegerList
+
+ALIASES = ("input_layer",)
+
+
+class Input(Layer):
+    """States the shape of one row, without the batch axis: `(batch, *shape)` → `(batch, *shape)`.
+
+    Only the first layer can be an input. It is needed where no data says the shape, and refuses data of another.
+    """
+
+    shape: Annotated[IntegerList, Field(min_length=1)] = Field(description="shape of one row, such as [28, 28]")
+
+    @field_validator("shape")
+    @classmethod
+    def _extents(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(extent < 1 for extent in value):
+            raise ValueError("the entries of a shape are positive")
+        return value
+
+    def trace(self, scope: LayerScope, *inputs: Value) -> Value:
+        (x,) = inputs
+        if x.shape[1:] != self.shape:
+            scope.refuse(f"rows come in the shape {x.shape[1:]}, not {self.shape}", field="shape")
+        return x

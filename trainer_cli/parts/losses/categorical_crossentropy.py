@@ -1,0 +1,44 @@
+"""Categorical cross-entropy: one-hot targets and predicted probabilities (or logits) in, their cross-entropy out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts import agreement, formulas
+from trainer_cli.parts.loss import EPSILON, Finding, Loss, Prediction
+
+ALIASES = ("cce",)
+
+
+class CategoricalCrossentropy(Loss):
+    """`−Σ y·log p` over the classes of the last axis; both `(batch, …, classes)`.
+
+    With logits at hand, given or behind a softmax, `log p` is their log-softmax; otherwise p is divided by its sum and
+    kept within [1e-7, 1 − 1e-7]. Smoothing s replaces y by `y·(1 − s) + s/classes`.
+    """
+
+    target = "one_hot"
+
+    from_logits: bool = Field(default=False, description="the prediction is logits, not probabilities")
+    label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/classes")
+
+    def per_sample(self, target: Value, prediction: Prediction) -> Value:
+        if self.label_smoothing > 0:
+            classes = agreement.units(prediction)
+            target = target * (1.0 - self.label_smoothing) + self.label_smoothing / classes
+        logits = prediction.value if self.from_logits else prediction.logits_behind("softmax")
+        if logits is not None:
+            logarithm = formulas.log_softmax(logits)
+        else:
+            probability = prediction.value / ir.reduce_sum(prediction.value, -1, keepdims=True)
+            logarithm = ir.log(ir.clip(probability, EPSILON, 1.0 - EPSILON))
+        return formulas.mean_per_sample(-ir.reduce_sum(target * logarithm, -1))
+
+    def findings(self, prediction: Prediction) -> Sequence[Finding]:
+        if found := agreement.with_one_unit(prediction) or agreement.with_classes(self.type, prediction):
+            return found
+        return (agreement.with_logits if self.from_logits else agreement.with_probabilities)(self.type, prediction)

@@ -1,0 +1,27 @@
+"""Sparse categorical accuracy: class numbers and scores of classes in, the fraction whose best class is right out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.loss import Finding, Prediction, TargetForm
+from trainer_cli.parts.metric import Metric, class_findings, fraction, mean_statistics, true_class
+
+
+class SparseCategoricalAccuracy(Metric):
+    """The fraction of predictions whose largest score is the target's class, as `categorical_accuracy` has it."""
+
+    def findings(self, target: TargetForm, prediction: Prediction) -> tuple[Finding, ...]:
+        return class_findings(self.type, target, prediction)
+
+    def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:
+        right = ir.equal(ir.argmax(prediction.value), true_class(target, form))
+        return mean_statistics(ir.cast(right, "float"))
+
+    def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
+        return fraction(totals)

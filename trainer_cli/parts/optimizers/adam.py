@@ -1,0 +1,42 @@
+"""Adam: a weight and its gradient in, a step scaled by running estimates of the gradient's moments out."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.optimizer import Optimizer, UpdateScope
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, "Adam: a method for stochastic optimization", 2015), in Keras's form.
+
+    `m ← m + (1 − β₁)(∇ − m)`, `v ← v + (1 − β₂)(∇² − v)`, `w ← w − α·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m/(√v + ε)`: the ε of
+    this form weighs `1/√(1 − β₂ᵗ)` times as much as that of the paper's algorithm. With `amsgrad` (Reddi, Kale and
+    Kumar, "On the convergence of Adam and beyond", 2018) v is replaced by its maximum over all steps.
+    """
+
+    structural = ("amsgrad",)
+
+    beta_1: float = Field(default=0.9, ge=0, lt=1, description="decay β₁ of the first moment")
+    beta_2: float = Field(default=0.999, ge=0, lt=1, description="decay β₂ of the second moment")
+    epsilon: float = Field(default=1e-7, gt=0, description="small number ε that keeps the denominator from 0")
+    amsgrad: bool = Field(default=False, description="divide by the largest second moment so far")
+
+    def update(self, scope: UpdateScope, weight: Value, gradient: Value) -> Value:
+        beta_1, beta_2 = scope.hyperparameter("beta_1"), scope.hyperparameter("beta_2")
+        step = ir.cast(scope.step, "float")
+        correction = ir.sqrt(1.0 - ir.power(beta_2, step)) / (1.0 - ir.power(beta_1, step))
+        rate = scope.hyperparameter("learning_rate") * correction
+
+        first_slot, second_slot = scope.slot("first_moment"), scope.slot("second_moment")
+        first = first_slot + (gradient - first_slot) * (1.0 - beta_1)
+        second = second_slot + (ir.square(gradient) - second_slot) * (1.0 - beta_2)
+        scope.assign(first_slot, first)
+        scope.assign(second_slot, second)
+        if self.amsgrad:
+            largest_slot = scope.slot("largest_second_moment")
+            second = ir.maximum(largest_slot, second)
+            scope.assign(largest_slot, second)
+        return weight - first * rate / (ir.sqrt(second) + scope.hyperparameter("epsilon"))
