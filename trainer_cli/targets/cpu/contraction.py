@@ -98,27 +98,32 @@ def merged_axes(node: Value) -> list[Axis]:
 
 
 def matrix_product(node: Value) -> MatrixProduct | None:
-    """The contraction as matrix products, or None if it has none (no column, or a sum over two far axes)."""
+    """The contraction as matrix products, or None if it has none (a sum over two axes that lie apart)."""
     axes = merged_axes(node)
+    depth = [axis for axis in axes if axis.result is None]
+    if len(depth) > 1:
+        return None
     first = next((axis for axis in axes if axis.result is not None and _is_first(node, axis)), None)
-    for left, right in ((0, 1), (1, 0)):
-        only_left = [
-            axis for axis in axes if axis.result is not None and _stands(axis, left) and not _stands(axis, right)
-        ]
-        only_right = [
-            axis for axis in axes if axis.result is not None and _stands(axis, right) and not _stands(axis, left)
-        ]
-        depth = [axis for axis in axes if axis.result is None]
-        columns = next((axis for axis in only_right if axis.result == 1 and not axis.batched), None)
-        if columns is None or columns is first or len(depth) > 1:
-            continue
-        rows = first if first in only_left else max(only_left, key=lambda axis: axis.extent, default=None)
-        inner = (rows, columns, *depth)
-        loops = [axis for axis in axes if axis not in inner]
-        # The axis that threads share is the outermost loop.
-        loops.sort(key=lambda axis: axis is not first)
-        return MatrixProduct(left, right, rows, columns, depth[0] if depth else None, loops)
+    for missing in (False, True):
+        for left, right in ((0, 1), (1, 0)):
+            only_left = _standing_in(axes, left, right)
+            columns = next((a for a in _standing_in(axes, right, left) if a.result == 1 and not a.batched), None)
+            if missing:
+                # No axis to vectorise along, e.g. a layer with one unit: a single column.
+                columns = Axis("", 1, False, 1, 1, 1)
+            if columns is None or columns is first:
+                continue
+            rows = first if first in only_left else max(only_left, key=lambda axis: axis.extent, default=None)
+            inner = (rows, columns, *depth)
+            # The axis that threads share is the outermost loop.
+            loops = sorted((axis for axis in axes if axis not in inner), key=lambda axis: axis is not first)
+            return MatrixProduct(left, right, rows, columns, depth[0] if depth else None, loops)
     return None
+
+
+def _standing_in(axes: list[Axis], operand: int, other: int) -> list[Axis]:
+    """The axes of the result that stand in one operand and not in the other."""
+    return [axis for axis in axes if axis.result is not None and _stands(axis, operand) and not _stands(axis, other)]
 
 
 def _stands(axis: Axis, operand: int) -> bool:

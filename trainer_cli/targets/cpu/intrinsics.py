@@ -95,6 +95,17 @@ def inline_attributes(typingctx: Any) -> Any:
     return types.void(), codegen
 
 
+@intrinsic
+def out_of_line(typingctx: Any) -> Any:
+    """Keep the calling function out of its callers' bodies, and promise nothing about its pointers."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
 # Pointers ----------------------------------------------------------------------------------------------------------
 
 

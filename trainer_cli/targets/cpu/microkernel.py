@@ -1,0 +1,388 @@
+"""Strides and block sizes come in, intrinsics go out that multiply one panel of rows by one tile of columns.
+
+Each writes LLVM vector code straight into the calling kernel. Every element is one chain of fused multiply-adds over
+the depth in ascending order, starting from zero, whichever block of rows or width of column holds it; that is what
+makes a product's bits independent of how its rows were divided among threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from trainer_cli.targets.cpu.intrinsics import FLOAT_POINTER, host_features, is_arm, multiply_add
+
+# Rows that one panel holds; threads divide rows at its multiples.
+PANEL = 8
+_ELEMENT_BYTES = 4
+# A transpose works on squares of this side, whatever the vector width: one 128-bit lane.
+_SQUARE = 4
+# A panel with fewer rows takes one half panel, if it can, and then single rows.
+_HALF_PANEL = PANEL // 2
+
+_INDEX = ir.IntType(64)
+_FLOAT = ir.FloatType()
+
+
+@dataclass(frozen=True)
+class Block:
+    """How many floats a vector holds, and how many rows and vectors of accumulators fill the registers."""
+
+    lanes: int
+    rows: int
+    vectors: int
+
+    @property
+    def width(self) -> int:
+        return self.lanes * self.vectors
+
+
+def host_lanes() -> int:
+    """Floats in the widest vector of the processor that Numba compiles for."""
+    features = host_features()
+    if "avx512f" in features:
+        return 16
+    return 8 if {"avx2", "fma"} <= features or "avx" in features else 4
+
+
+def register_block(lanes: int | None = None) -> Block:
+    """The block for a vector width (the host's by default)."""
+    width = lanes or host_lanes()
+    # 32 vector registers hold 8×2 accumulators, which reach the peak of the arithmetic units; 16 registers hold 4×2.
+    roomy = is_arm() or width == 16
+    return Block(lanes=width, rows=8 if roomy else 4, vectors=2)
+
+
+def _constant(value: int) -> ir.Constant:
+    return ir.Constant(_INDEX, value)
+
+
+def _vector(lanes: int) -> ir.VectorType:
+    return ir.VectorType(_FLOAT, lanes)
+
+
+def _load(builder: Any, pointer: Any, lanes: int) -> Any:
+    value = builder.load(builder.bitcast(pointer, _vector(lanes).as_pointer()))
+    value.align = _ELEMENT_BYTES
+    return value
+
+
+def _store(builder: Any, value: Any, pointer: Any, align: int) -> None:
+    builder.store(value, builder.bitcast(pointer, value.type.as_pointer())).align = align
+
+
+def _masked_load(builder: Any, pointer: Any, mask: Any, lanes: int) -> Any:
+    """Read the lanes that the mask names, zeros elsewhere; memory under the other lanes is not touched."""
+    vector = _vector(lanes)
+    place = builder.bitcast(pointer, vector.as_pointer())
+    zeros = ir.Constant(vector, [0.0] * lanes)
+    arguments = [place.type, ir.IntType(32), mask.type, vector]
+    function_type = ir.FunctionType(vector, arguments)
+    suffix = "p0" if str(place.type) == "ptr" else f"p0v{lanes}f32"
+    load = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.masked.load.v{lanes}f32.{suffix}")
+    return builder.call(load, [place, ir.Constant(ir.IntType(32), _ELEMENT_BYTES), mask, zeros])
+
+
+def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
+    undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
+    single = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
+
+
+def _shuffle(builder: Any, left: Any, right: Any, order: list[int]) -> Any:
+    return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order))
+
+
+@contextmanager
+def _loop(builder: Any, start: Any, stop: Any, step: int) -> Iterator[Any]:
+    """A loop over start, start + step, … below stop."""
+    before = builder.block
+    body = builder.append_basic_block("body")
+    after = builder.append_basic_block("after")
+    builder.cbranch(builder.icmp_signed("<", start, stop), body, after)
+    builder.position_at_end(body)
+    index = builder.phi(_INDEX)
+    index.add_incoming(start, before)
+    yield index
+    following = builder.add(index, _constant(step), flags=["nsw"])
+    index.add_incoming(following, builder.block)
+    builder.cbranch(builder.icmp_signed("<", following, stop), body, after)
+    builder.position_at_end(after)
+
+
+def _separate_function(builder: Any, name: str, arguments: Any, write: Callable[..., None]) -> None:
+    """Write a function of its own and call it: else optimisation copies its loops into every branch of the caller."""
+    function_type = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+    function = ir.Function(builder.module, function_type, builder.module.get_unique_name(name))
+    function.linkage = "internal"
+    function.attributes.add("noinline")
+    function.attributes.add("nounwind")
+    body = ir.IRBuilder(function.append_basic_block("entry"))
+    write(body, *function.args)
+    body.ret_void()
+    builder.call(function, arguments)
+
+
+# The product of a panel and a tile ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Operands:
+    """LLVM values and constant strides of one block's product."""
+
+    depth: Any
+    a: Any
+    a_row: int
+    a_depth: int
+    b: Any
+    b_step: Any
+    tile: Any
+    tile_row: int
+    resume: Any
+
+
+def _multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: _Operands) -> None:
+    """Multiply `rows` rows of A by `vectors` vectors of columns of B, all sums in registers, into the tile."""
+    depth, a, b, b_step, tile = operands.depth, operands.a, operands.b, operands.b_step, operands.tile
+    a_row, a_depth = operands.a_row, operands.a_depth
+    vector = _vector(lanes)
+    places = [
+        [
+            builder.gep(tile, [_constant(row * operands.tile_row + index * lanes)], inbounds=True)
+            for index in range(vectors)
+        ]
+        for row in range(rows)
+    ]
+    entry = builder.block
+    reload = builder.append_basic_block("reload")
+    start = builder.append_basic_block("start")
+    body = builder.append_basic_block("depth")
+    done = builder.append_basic_block("done")
+    builder.cbranch(operands.resume, reload, start)
+
+    builder.position_at_end(reload)
+    held = [[_load(builder, place, lanes) for place in row] for row in places]
+    builder.branch(start)
+
+    builder.position_at_end(start)
+    first = [[builder.phi(vector) for _ in row] for row in places]
+    for row_first, row_held in zip(first, held, strict=True):
+        for value, loaded in zip(row_first, row_held, strict=True):
+            value.add_incoming(ir.Constant(vector, [0.0] * lanes), entry)
+            value.add_incoming(loaded, reload)
+    builder.cbranch(builder.icmp_signed(">", depth, _constant(0)), body, done)
+
+    builder.position_at_end(body)
+    index, a_here, b_here = builder.phi(_INDEX), builder.phi(a.type), builder.phi(b.type)
+    sums = [[builder.phi(vector) for _ in row] for row in places]
+    columns = [_load(builder, builder.gep(b_here, [_constant(i * lanes)]), lanes) for i in range(vectors)]
+    updated = []
+    for row, row_sums in enumerate(sums):
+        factor = _splat(builder, builder.load(builder.gep(a_here, [_constant(row * a_row)])), lanes)
+        updated.append(
+            [multiply_add(builder, factor, column, value) for column, value in zip(columns, row_sums, strict=True)]
+        )
+    following = builder.add(index, _constant(1), flags=["nsw"])
+    a_next, b_next = builder.gep(a_here, [_constant(a_depth)]), builder.gep(b_here, [b_step])
+    for phi, initial, new in ((index, _constant(0), following), (a_here, a, a_next), (b_here, b, b_next)):
+        phi.add_incoming(initial, start)
+        phi.add_incoming(new, body)
+    for row in range(rows):
+        for i in range(vectors):
+            sums[row][i].add_incoming(first[row][i], start)
+            sums[row][i].add_incoming(updated[row][i], body)
+    builder.cbranch(builder.icmp_signed("<", following, depth), body, done)
+
+    builder.position_at_end(done)
+    for row in range(rows):
+        for i in range(vectors):
+            result = builder.phi(vector)
+            result.add_incoming(first[row][i], start)
+            result.add_incoming(updated[row][i], body)
+            places[row][i] = (result, places[row][i])
+    for row_places in places:
+        for result, place in row_places:
+            _store(builder, result, place, lanes * _ELEMENT_BYTES)
+
+
+def panel_product(block: Block, columns: int, a_row: int, a_depth: int) -> Any:
+    """An intrinsic `(rows, column, depth, a, b, b_step, tile, resume)` for a panel of 1 to PANEL rows.
+
+    B's rows are `b_step` floats apart. `column` tells the last tile of the `columns`, which may need fewer vectors;
+    every row of B holds whole vectors all the same. The tile (rows × width, aligned) receives the result; with `resume`
+    it also holds the sums of an earlier part of the depth, which go on from there.
+    """
+    rest = columns % block.width
+    last = Block(block.lanes, block.rows, -(-rest // block.lanes))
+
+    def write(
+        builder: Any, rows: Any, column: Any, depth: Any, a: Any, b: Any, b_step: Any, tile: Any, resume: Any
+    ) -> None:
+        def multiply(vectors: int, count: int, first: Any) -> None:
+            a_here = builder.gep(a, [builder.mul(first, _constant(a_row))])
+            tile_here = builder.gep(tile, [builder.mul(first, _constant(block.width))])
+            operands = _Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, block.width, resume)
+            _multiply_block(builder, block.lanes, count, vectors, operands)
+
+        def panel(vectors: int) -> None:
+            with builder.if_else(builder.icmp_signed("==", rows, _constant(PANEL))) as (whole, part):
+                with whole:
+                    for first in range(0, PANEL, block.rows):
+                        multiply(vectors, block.rows, _constant(first))
+                with part:
+                    half = builder.and_(rows, _constant(_HALF_PANEL))
+                    with builder.if_then(builder.icmp_signed("!=", half, _constant(0))):
+                        multiply(vectors, _HALF_PANEL, _constant(0))
+                    with _loop(builder, half, rows, 1) as row:
+                        multiply(vectors, 1, row)
+
+        if last.vectors in (0, block.vectors):
+            panel(block.vectors)
+        elif columns < block.width:
+            panel(last.vectors)
+        else:
+            with builder.if_else(builder.icmp_signed("<", column, _constant(columns - rest))) as (whole, part):
+                with whole:
+                    panel(block.vectors)
+                with part:
+                    panel(last.vectors)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _separate_function(builder, "panel_product", args, write)
+        return context.get_dummy_value()
+
+    word, pointer = types.intp, FLOAT_POINTER
+    signature = types.void(word, word, word, pointer, pointer, word, pointer, types.boolean)
+
+    def panel_intrinsic(
+        typingctx: Any, rows: Any, column: Any, depth: Any, a: Any, b: Any, b_step: Any, tile: Any, resume: Any
+    ) -> Any:
+        return signature, codegen
+
+    return intrinsic(panel_intrinsic)
+
+
+# Packing a tile of B -----------------------------------------------------------------------------------------------
+
+
+def _copy_rows(builder: Any, block: Block, columns: int, b_depth: int, depth: Any, b: Any, packed: Any) -> None:
+    lanes = block.lanes
+    with _loop(builder, _constant(0), depth, 1) as k:
+        source = builder.gep(b, [builder.mul(k, _constant(b_depth))])
+        target = builder.gep(packed, [builder.mul(k, _constant(block.width))])
+        for i in range(-(-columns // lanes)):
+            here = builder.gep(source, [_constant(i * lanes)])
+            present = min(lanes, columns - i * lanes)
+            if present == lanes:
+                value = _load(builder, here, lanes)
+            else:
+                bits = [lane < present for lane in range(lanes)]
+                value = _masked_load(builder, here, ir.Constant(ir.VectorType(ir.IntType(1), lanes), bits), lanes)
+            _store(builder, value, builder.gep(target, [_constant(i * lanes)]), lanes * _ELEMENT_BYTES)
+
+
+def _transpose_square(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
+    """Transpose the 4×4 squares that lie side by side in four vectors."""
+
+    def interleave(left: Any, right: Any, pattern: list[int]) -> Any:
+        order = [base + (i if i < _SQUARE else i - _SQUARE + lanes) for base in range(0, lanes, 4) for i in pattern]
+        return _shuffle(builder, left, right, order)
+
+    low01, high01 = (interleave(rows[0], rows[1], pattern) for pattern in ([0, 4, 1, 5], [2, 6, 3, 7]))
+    low23, high23 = (interleave(rows[2], rows[3], pattern) for pattern in ([0, 4, 1, 5], [2, 6, 3, 7]))
+    return [
+        interleave(low01, low23, [0, 1, 4, 5]),
+        interleave(low01, low23, [2, 3, 6, 7]),
+        interleave(high01, high23, [0, 1, 4, 5]),
+        interleave(high01, high23, [2, 3, 6, 7]),
+    ]
+
+
+def _concatenate(builder: Any, pieces: list[Any]) -> Any:
+    while len(pieces) > 1:
+        size = pieces[0].type.count
+        pieces = [_shuffle(builder, pieces[i], pieces[i + 1], list(range(2 * size))) for i in range(0, len(pieces), 2)]
+    return pieces[0]
+
+
+def _transpose_columns(
+    builder: Any, block: Block, columns: int, b_column: int, depth: Any, b: Any, packed: Any
+) -> None:
+    lanes = block.lanes
+
+    def squares(k: Any, load: Callable[[Any], Any]) -> None:
+        for i in range(-(-columns // lanes)):
+            sources = []
+            for lane in range(lanes):
+                # Lanes past the last column repeat it: what they hold is never read.
+                column = min(i * lanes + lane, columns - 1)
+                sources.append(load(builder.gep(b, [builder.add(k, _constant(column * b_column))])))
+            rows = [_concatenate(builder, sources[part::_SQUARE]) for part in range(_SQUARE)]
+            target = builder.gep(packed, [builder.add(builder.mul(k, _constant(block.width)), _constant(i * lanes))])
+            for step, row in enumerate(_transpose_square(builder, rows, lanes)):
+                _store(builder, row, builder.gep(target, [_constant(step * block.width)]), lanes * _ELEMENT_BYTES)
+
+    whole = builder.and_(depth, _constant(-_SQUARE))
+    with _loop(builder, _constant(0), whole, _SQUARE) as k:
+        squares(k, lambda pointer: _load(builder, pointer, _SQUARE))
+    rest = builder.sub(depth, whole)
+    with builder.if_then(builder.icmp_signed("!=", rest, _constant(0))):
+        steps = ir.Constant(ir.VectorType(_INDEX, _SQUARE), list(range(_SQUARE)))
+        mask = builder.icmp_signed("<", steps, _splat(builder, rest, _SQUARE))
+        squares(whole, lambda pointer: _masked_load(builder, pointer, mask, _SQUARE))
+
+
+def pack_tile(block: Block, columns: int, b_depth: int, b_column: int) -> Any:
+    """An intrinsic `(column, depth, b, packed)` that lays `depth` rows of a tile of B one after another.
+
+    A packed row takes the block's full width. Up to three rows past `depth` may be overwritten, so `packed` must have
+    room for a multiple of four rows.
+    """
+    rest = columns % block.width
+
+    def write(builder: Any, column: Any, *operands: Any) -> None:
+        def pack(present: int) -> None:
+            if b_column == 1:
+                _copy_rows(builder, block, present, b_depth, *operands)
+            elif b_depth == 1:
+                _transpose_columns(builder, block, present, b_column, *operands)
+            else:
+                _gather(builder, block, present, (b_depth, b_column), *operands)
+
+        if rest == 0:
+            pack(block.width)
+        elif columns < block.width:
+            pack(rest)
+        else:
+            with builder.if_else(builder.icmp_signed("<", column, _constant(columns - rest))) as (whole, part):
+                with whole:
+                    pack(block.width)
+                with part:
+                    pack(rest)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _separate_function(builder, "pack_tile", args, write)
+        return context.get_dummy_value()
+
+    def pack_intrinsic(typingctx: Any, column: Any, depth: Any, b: Any, packed: Any) -> Any:
+        return types.void(types.intp, types.intp, FLOAT_POINTER, FLOAT_POINTER), codegen
+
+    return intrinsic(pack_intrinsic)
+
+
+def _gather(
+    builder: Any, block: Block, columns: int, strides: tuple[int, int], depth: Any, b: Any, packed: Any
+) -> None:
+    """Any other strides: element by element, which no common layer needs."""
+    b_depth, b_column = strides
+    with _loop(builder, _constant(0), depth, 1) as k:
+        for column in range(block.width):
+            place = builder.add(builder.mul(k, _constant(b_depth)), _constant(min(column, columns - 1) * b_column))
+            target = builder.add(builder.mul(k, _constant(block.width)), _constant(column))
+            builder.store(builder.load(builder.gep(b, [place])), builder.gep(packed, [target]))
