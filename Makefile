@@ -56,8 +56,10 @@ $(VENV)/.created:
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml
 	$(PIP) install --editable .
+	@$(BIN)/python -m compileall -q trainer_cli
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.created pyproject.toml
 	$(PIP) install --editable '.[dev]'
+	@$(BIN)/python -m compileall -q trainer_cli
 	@touch $@ $(VENV)/.installed

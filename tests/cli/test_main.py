@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -33,9 +34,10 @@ def test_the_command_is_found_behind_options(arguments, expected):
 
 @pytest.fixture(autouse=True)
 def signals():
-    """`main` changes how the process takes a broken pipe; put that back."""
+    """`main` changes how the process takes a broken pipe and collects garbage; put that back."""
     before = signal.getsignal(signal.SIGPIPE)
     yield
+    gc.enable()
     signal.signal(signal.SIGPIPE, before)
 
 

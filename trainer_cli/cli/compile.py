@@ -28,6 +28,7 @@ def command(
     from trainer_cli.reports.json_lines import write_json
     from trainer_cli.training.compile import compile_phase
 
+    options.begin_work()
     loaded = load(path, overrides or ())
     with options.places_from(loaded.source):
         compiled = compile_phase(loaded, phase=phase - 1, target=target.value, threads=threads)

@@ -54,6 +54,7 @@ def command(
     from trainer_cli.reports.progress import choose
     from trainer_cli.training.fit import FitOptions, fit
 
+    options.begin_work()
     loaded = load(path, overrides or ())
     if strict:
         _refuse_warnings(loaded)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -15,6 +16,7 @@ import typer
 from trainer_cli.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from trainer_cli.config.load import LoadedConfig
     from trainer_cli.config.source import SourceTree
 
 
@@ -34,11 +36,34 @@ class Progress(StrEnum):
     NONE = "none"
 
 
+class Part(StrEnum):
+    """A part of the data."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
 ConfigArgument: TypeAlias = Annotated[
     Path | None, typer.Argument(metavar="CONFIG", show_default=False, help="The YAML file.")
 ]
 ConfigOption: TypeAlias = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="The YAML file, instead of as an argument.")
+]
+ModelArgument: TypeAlias = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="MODEL",
+        show_default=False,
+        help="A run directory or a checkpoint; or a config, whose newest run (or --weights) is taken.",
+    ),
+]
+DataOption: TypeAlias = Annotated[
+    Path | None, typer.Option("--data", metavar="FILE", help="Rows of a new file, instead of the config's data.")
+]
+PartOption: TypeAlias = Annotated[
+    Part | None,
+    typer.Option("--part", help="Rows of a part of the config's data [default: test, else validation, else train]."),
 ]
 SetOption: TypeAlias = Annotated[
     list[str] | None,
@@ -86,6 +111,47 @@ def chosen(argument: Path | None, option: Path | None, what: str = "config") -> 
     return path
 
 
+@dataclass(frozen=True)
+class ChosenModel:
+    """Which model the user named: a file or folder of weights, a config, or both."""
+
+    path: Path | None
+    config: Path | None
+    overrides: tuple[str, ...]
+
+    def load(self) -> tuple[Path, LoadedConfig | None]:
+        """Where the weights are, and the config that is to replace theirs. Raises ConfigError."""
+        from trainer_cli.config.load import load
+        from trainer_cli.training.run_directory import latest_run
+
+        loaded = load(self.config, self.overrides) if self.config else None
+        if self.path is not None:
+            return self.path, loaded
+        assert loaded is not None
+        return latest_run(loaded.config.name), loaded
+
+    def describe(self, path: Path) -> str:
+        return f"{self.config} with the weights of {path}" if self.config else str(path)
+
+
+def choose_model(
+    model: Path | None, config: Path | None, weights: Path | None, overrides: Sequence[str] | None
+) -> ChosenModel:
+    """The model that arguments and options name: `MODEL` is a config if it is a YAML file."""
+    if model is not None and model.suffix.lower() in (".yaml", ".yml") and not model.is_dir():
+        model, config = None, chosen(model, config)
+    if model is not None and weights is not None and model != weights:
+        raise typer.BadParameter(f"weights are in `{model}` already", param_hint="--weights")
+    path = model or weights
+    if path is None and config is None:
+        raise typer.BadParameter("give a run directory, a checkpoint or a config", param_hint="MODEL")
+    if config is None and overrides:
+        config = path / "config.yaml" if path is not None else None
+        if config is None or not config.is_file():
+            raise typer.BadParameter("a checkpoint's config is as it is; give a config too", param_hint="--set")
+    return ChosenModel(path, config, tuple(overrides or ()))
+
+
 def placed(problems: Iterable[Problem], source: SourceTree) -> list[Problem]:
     """The problems with the lines and columns of the keys that they are about."""
     return [
@@ -95,12 +161,20 @@ def placed(problems: Iterable[Problem], source: SourceTree) -> list[Problem]:
 
 
 @contextmanager
-def places_from(source: SourceTree) -> Iterator[None]:
+def places_from(source: SourceTree | None) -> Iterator[None]:
     """Give the problems of a ConfigError raised within, long after the text was read, their lines and columns."""
     try:
         yield
     except ConfigError as error:
+        if source is None:
+            raise
         raise ConfigError(placed(error.problems, source), hint=error.hint) from error
+
+
+def begin_work() -> None:
+    """Collect garbage again, which `main` stopped while modules are imported, and never look at those objects."""
+    gc.freeze()
+    gc.enable()
 
 
 def say(lines: Iterable[str], *, quiet: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from trainer_cli.errors import Problem
 
@@ -51,6 +51,13 @@ def amount(value: float, unit: str) -> str:
         value /= 1000.0
     digits = 0 if prefix == "" or abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
     return f"{value:,.{digits}f} {prefix}{unit}"
+
+
+def aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Labels and words in two columns, one row per line."""
+    rows = list(rows)
+    width = max((len(label) for label, _ in rows), default=0)
+    return [f"{label:{width}}  {words}" for label, words in rows]
 
 
 def shape(dimensions: Sequence[object]) -> str:

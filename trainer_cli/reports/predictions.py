@@ -1,0 +1,54 @@
+"""Predictions in; a line per row out, as CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from typing import IO
+
+from trainer_cli.training.predict import Predictions
+
+
+def column_names(predictions: Predictions) -> list[str]:
+    """The header: the class and a score per class, or the output's numbers."""
+    width = int(predictions.values[0].size) if predictions.rows else 1
+    classes = predictions.classes
+    if classes is None or not _one_class_per_row(predictions):
+        return ["prediction"] if width == 1 else [f"prediction_{position + 1}" for position in range(width)]
+    if width == len(classes):
+        return ["prediction", *(f"score_{name}" for name in classes)]
+    return ["prediction", f"score_{classes[-1]}"]
+
+
+def records(predictions: Predictions) -> Iterator[list[object]]:
+    """The values of every row under those names."""
+    scores = predictions.values.reshape(predictions.rows, -1).tolist()
+    if not _one_class_per_row(predictions):
+        yield from ([_short(score) for score in row] for row in scores)
+        return
+    for name, row in zip(predictions.class_names(), scores, strict=True):
+        yield [name, *(_short(score) for score in row)]
+
+
+def write_csv(predictions: Predictions, stream: IO[str]) -> None:
+    """A header and one line per row."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(column_names(predictions))
+    writer.writerows(records(predictions))
+
+
+def write_json_lines(predictions: Predictions, stream: IO[str]) -> None:
+    """One object per row, with the names of the CSV header as keys."""
+    names = column_names(predictions)
+    for row in records(predictions):
+        stream.write(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n")
+
+
+def _one_class_per_row(predictions: Predictions) -> bool:
+    return predictions.labels is not None and predictions.labels.size == predictions.rows
+
+
+def _short(score: float) -> float:
+    """Float32 in as few digits as tell it from its neighbours."""
+    return float(f"{score:.7g}")
