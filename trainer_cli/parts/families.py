@@ -47,8 +47,8 @@ class Family:
         return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
 
     def describe(self, name: str) -> str:
-        """`a dense layer`, `an adam optimizer`: the part as messages call it."""
-        return f"{'an' if name[0] in 'aeio' else 'a'} {name} {self.noun}"
+        """How messages call a part: layer `dense`."""
+        return f"{self.noun} `{name}`"
 
     @property
     def folder(self) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
@@ -14,6 +16,16 @@ def softplus(x: Value) -> Value:
     """
     magnitude = ir.absolute(x)
     return (x * 0.5 + magnitude * 0.5) + ir.log1p(ir.exp(-magnitude))
+
+
+def gelu_with_tanh(x: Value) -> Value:
+    """`x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³)))`.
+
+    The tanh is ±1 to the last digit beyond ±10; without the limit x³ could overflow and make the gradient NaN.
+    """
+    limited = ir.clip(x, -10.0, 10.0)
+    inner = (limited + limited * limited * limited * 0.044715) * math.sqrt(2.0 / math.pi)
+    return x * 0.5 * (ir.tanh(inner) + 1.0)
 
 
 def shifted(logits: Value, axis: int = -1) -> Value:

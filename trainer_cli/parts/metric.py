@@ -86,6 +86,11 @@ def true_class(target: Value, form: TargetForm) -> Value:
     return target if form == "labels" else ir.argmax(target)
 
 
+def as_indicators(target: Value, prediction: Prediction, form: TargetForm) -> Value:
+    """Targets in the prediction's shape: class numbers become one-hot indicators."""
+    return ir.one_hot(target, int(prediction.value.shape[-1])) if form == "labels" else target
+
+
 def class_findings(metric: str, target: TargetForm, prediction: Prediction) -> tuple[Finding, ...]:
     """What speaks against a metric that compares the best class with the true one."""
     if prediction.value.shape[-1] in (1, BATCH):

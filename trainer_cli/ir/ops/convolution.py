@@ -36,16 +36,16 @@ def _check(x: Shape, kernel: Shape, attributes: Mapping[str, Any]) -> tuple[int,
     for key in ("strides", "padding", "dilation"):
         require(len(attributes[key]) == dimensions, f"one entry of {key} per dimension")
     groups = attributes["groups"]
+    require(
+        min(*attributes["strides"], *attributes["dilation"], groups) >= 1, "strides, dilation and groups are positive"
+    )
+    require(all(min(pad) >= 0 for pad in attributes["padding"]), "padding is not negative")
     require(x[-1] == int(kernel[-2]) * groups, "channels do not fit the kernel")
     require(int(kernel[-1]) % groups == 0, "filters do not divide into groups")
     windows = tuple(int(extent) for extent in kernel[:-2])
     space = tuple(
         map(output_extent, _space(x), windows, attributes["strides"], attributes["dilation"], attributes["padding"])
     )
-    require(
-        min(*attributes["strides"], *attributes["dilation"], groups) >= 1, "strides, dilation and groups are positive"
-    )
-    require(all(min(pad) >= 0 for pad in attributes["padding"]), "padding is not negative")
     require(all(extent > 0 for extent in space), "the window is larger than its input")
     return space
 

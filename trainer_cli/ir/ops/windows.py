@@ -25,6 +25,8 @@ def _pooled_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> t
     window, strides, padding = attributes["window"], attributes["strides"], attributes["padding"]
     require(x.dtype == "float", "does not take " + x.dtype)
     require(len(window) == len(strides) == len(padding) == x.rank - 2, "one entry per dimension, channels last")
+    require(min((*window, *strides)) >= 1, "windows and strides are positive")
+    require(all(min(pad) >= 0 for pad in padding), "padding is not negative")
     require(all(max(pad) < size for pad, size in zip(padding, window, strict=True)), "a window of padding alone")
     space = tuple(
         output_extent(int(extent), size, stride, 1, pad)

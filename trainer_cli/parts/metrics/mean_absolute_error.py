@@ -1,0 +1,27 @@
+"""Mean absolute error: targets and predictions in, the mean of their distance over the epoch out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.loss import Prediction, TargetForm
+from trainer_cli.parts.metric import Metric, as_indicators, fraction, mean_statistics
+
+ALIASES = ("mae",)
+
+
+class MeanAbsoluteError(Metric):
+    """`mean(|y − ŷ|)` over all samples and units; class numbers are compared as one-hot indicators."""
+
+    direction = "min"
+
+    def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:
+        return mean_statistics(ir.absolute(prediction.value - as_indicators(target, prediction, form)))
+
+    def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
+        return fraction(totals)
