@@ -53,9 +53,11 @@ def bits(executable):
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 100])
 def test_slices_change_no_bit_and_cover_every_row(linear, steps):
-    whole, _ = train(linear, FixedPacer(1000))
+    whole, progress = train(linear, FixedPacer(1000))
+    totals = {name: float(value) for name, value in progress.totals.items()}
     cut, progress = train(linear, FixedPacer(steps))
     assert bits(cut) == bits(whole)
+    assert {name: float(value) for name, value in progress.totals.items()} == totals
     assert (progress.position, progress.steps) == (50, 13)
     assert float(progress.totals["rows"]) == 50
     assert [call[0] for call in cut.calls] == list(range(0, 13, steps))

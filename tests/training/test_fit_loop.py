@@ -112,9 +112,10 @@ def bench(linear, tmp_path, monkeypatch):
             return executable
 
     bench.split = split
+    bench.target = Target()
     bench.folder = tmp_path
     monkeypatch.setattr(module, "plan_phases", lambda config, folder: bench.plans())
-    monkeypatch.setattr(module, "open_target", lambda name, threads=None: Target())
+    monkeypatch.setattr(module, "open_target", lambda name, threads=None: bench.target)
     monkeypatch.setattr(module, "_diagnosis", lambda: lambda *_: "dense_1")
     return bench
 
@@ -224,6 +225,30 @@ def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(bench, small_s
     assert bits(bench.state("cut", "best")) == bits(bench.state("whole", "best"))
     assert without_clock(bench.lines("cut")) == without_clock(bench.lines("whole"))
     assert bench.state("cut").patience == bench.state("whole").patience
+
+
+def test_a_signal_during_validation_loses_no_training(bench, linear, monkeypatch):
+    bench.run("whole")
+    evaluate = linear.Executable.evaluate
+
+    def interrupted(self, split, order):
+        os.kill(os.getpid(), signal.SIGINT)
+        return evaluate(self, split, order)
+
+    monkeypatch.setattr(linear.Executable, "evaluate", interrupted)
+    # Two pieces, so that the signal is seen between them.
+    monkeypatch.setattr("trainer_cli.training.epoch._EVALUATION_ROWS", 5)
+    with pytest.raises(Interrupted) as caught:
+        bench.run("cut")
+    assert caught.value.exit_code == 130
+    counters = bench.state("cut").counters
+    assert (counters.epoch, counters.position, counters.epoch_steps) == (0, 40, 5)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "plan_phases", lambda config, folder: bench.plans())
+    monkeypatch.setattr(module, "open_target", lambda name, threads=None: bench.target)
+    bench.run("cut", resume=bench.folder / "cut")
+    assert bits(bench.state("cut")) == bits(bench.state("whole"))
+    assert without_clock(bench.lines("cut")) == without_clock(bench.lines("whole"))
 
 
 def test_a_run_that_was_killed_resumes_from_its_last_checkpoint(bench, small_slices):
@@ -361,15 +386,15 @@ def test_freezing_a_weight_resets_the_state_and_leaves_the_weight_alone(bench, l
 
     bench.phases = [bench.phase(Fit(epochs=2)), bench.phase(Fit(epochs=1), frozen)]
 
-    def train(self, split, order, first_step, hyperparameters, seed):
+    def train(self, split, order, first_step, hyperparameters, seed, totals=None):
         if not self.program.trainable:
             kernel = self.values["dense_1/kernel"]
             self.values["dense_1/kernel/momentum"] = np.zeros_like(kernel)
-            result = frozen_train(self, split, order, first_step, hyperparameters, seed)
+            result = frozen_train(self, split, order, first_step, hyperparameters, seed, totals)
             self.values["dense_1/kernel"] = kernel
             del self.values["dense_1/kernel/momentum"]
             return result
-        return frozen_train(self, split, order, first_step, hyperparameters, seed)
+        return frozen_train(self, split, order, first_step, hyperparameters, seed, totals)
 
     linear.Executable.train = train
     try:

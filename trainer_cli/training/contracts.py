@@ -38,7 +38,12 @@ class Executable(Protocol):
         first_step: int,
         hyperparameters: dict[str, float],
         seed: int,
-    ) -> Slice: ...
+        totals: Mapping[str, NDArray[np.float64]] | None = None,
+    ) -> Slice:
+        """Train on the rows `order`. The result's totals go on from the given ones.
+
+        So they are summed step by step in one order, and where an epoch is cut changes no bit of them either.
+        """
 
     def evaluate(self, split: Split, order: NDArray[np.int32]) -> Slice: ...
 

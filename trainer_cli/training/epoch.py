@@ -96,12 +96,13 @@ def train_epoch(
             inputs.first_step + progress.steps,
             inputs.hyperparameters,
             inputs.seed,
+            progress.totals,
         )
         seconds = time.perf_counter() - began
         if done.diverged:
             raise on_divergence(progress.steps + done.steps - 1)
         pacer.observe(done.steps, seconds)
-        add_totals(progress.totals, done.totals)
+        progress.totals = dict(done.totals)
         progress.position = end
         progress.steps += done.steps
         progress.seconds += seconds
