@@ -25,7 +25,8 @@ def records(predictions: Predictions) -> Iterator[list[object]]:
     """The values of every row under those names."""
     scores = predictions.values.reshape(predictions.rows, -1).tolist()
     if not _one_class_per_row(predictions):
-        yield from ([_short(score) for score in row] for row in scores)
+        for row in scores:
+            yield [_short(score) for score in row]
         return
     for name, row in zip(predictions.class_names(), scores, strict=True):
         yield [name, *(_short(score) for score in row)]

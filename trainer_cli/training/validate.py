@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainer_cli.compiler.program import InputSpec, build_program
+from trainer_cli.compiler.program import InputSpec
 from trainer_cli.config.load import LoadedConfig, load
 from trainer_cli.config.schema import phase_count, phase_settings
 from trainer_cli.data.prepare import prepare
 from trainer_cli.data.source import INPUT
 from trainer_cli.errors import ConfigError, DataError, Problem
-from trainer_cli.training.monitor import check_monitors
 from trainer_cli.training.phases import check_compiled
-from trainer_cli.training.preparation import input_spec
+from trainer_cli.training.preparation import compile_phases, phase_path
 
 
 @dataclass
@@ -81,35 +80,30 @@ def _check_phases(loaded: LoadedConfig, read_data: bool, found: Validation) -> N
     config = loaded.config
     for position in range(phase_count(config)):
         setting = phase_settings(config, position)
-        above: tuple[str | int, ...] = ("phases", position) if config.phases else ()
         try:
-            check_compiled(setting.optimizer, setting.loss, config, above)
+            check_compiled(setting.optimizer, setting.loss, config, phase_path(config, position))
         except ConfigError as error:
-            found.notes.append(f"{error.problems[0].message}; it can predict, but not be trained")
-        has_validation = config.data is None or config.data.has_validation
-        if read_data and config.data is not None and setting.loss is not None:
-            dataset = prepare(config.data, loaded.path.parent, setting.loss.target, config.seed)
-            spec: InputSpec | None = input_spec(dataset)
-            has_validation = dataset.validation is not None
-        else:
-            spec = known_input(loaded)
-        if spec is None:
-            found.notes.append(f"shapes were not checked: {unknown_input_reason(loaded)}")
-            return
-        program = build_program(config, spec, phase=position)
+            found.notes += [problem.message for problem in error.problems if problem.message not in found.notes]
+    spec = known_input(loaded, read_data=read_data)
+    if spec is None:
+        found.notes.append(f"shapes were not checked: {unknown_input_reason(loaded)}")
+        return
+    programs = compile_phases(config, spec, config.data is None or config.data.has_validation)
+    for program in programs:
         found.warnings += program.warnings
-        keys = [metric.key for metric in program.metrics]
-        found.problems += check_monitors(setting.fit, keys, has_validation, (*above, "fit"))
+    if read_data and config.data is not None:
+        for form, shape in dict.fromkeys((program.target_form, program.output_shape) for program in programs):
+            prepare(config.data, loaded.folder, form, config.seed, shape)
 
 
-def known_input(loaded: LoadedConfig) -> InputSpec | None:
+def known_input(loaded: LoadedConfig, *, read_data: bool = False) -> InputSpec | None:
     """The model's input as far as it can be known without reading the data: from its header, or an `input` layer.
 
-    None if neither tells. Raises DataError if the file is there but its header is damaged.
+    None if neither tells. Raises DataError if the header is damaged, and with `read_data` if it is not there.
     """
-    config, folder = loaded.config, loaded.path.parent
-    if config.data is not None and not _missing_files(loaded):
-        signature = config.data.signature(folder).inputs[INPUT]
+    config = loaded.config
+    if config.data is not None and (read_data or not _missing_files(loaded)):
+        signature = config.data.signature(loaded.folder).inputs[INPUT]
         return InputSpec(shape=signature.shape, dtype=signature.dtype, scale=signature.scale)
     first = config.architecture.layers[0]
     shape = getattr(first, "shape", None) if first.type == "input" else None
@@ -121,7 +115,7 @@ def _missing_files(loaded: LoadedConfig) -> list[Path]:
     if source is None:
         return []
     paths = [getattr(source, name) for name in source.path_fields]
-    return [path for value in paths if value and not (path := loaded.path.parent / value).exists()]
+    return [path for value in paths if value and not (path := loaded.folder / value).exists()]
 
 
 def unknown_input_reason(loaded: LoadedConfig) -> str:
