@@ -284,6 +284,62 @@ def test_a_finished_run_resumed_stays_as_it_is(bench):
     assert [type(event) for event in events] == [Started, Finished]
     assert bits(bench.state("a")) == before
     assert events[-1].summary["epochs"] == 4
+    assert (events[0].resumed.phase, events[0].resumed.epoch) == (1, 4)
+    assert "finished already" in events[0].resumed.notes[0]
+
+
+def stopped_early(bench, linear, patience):
+    """A rate at which momentum makes the loss go up and down."""
+    program = linear.Program(hyperparameters={"learning_rate": 0.6, "momentum": 0.9})
+    stopping = EarlyStopping(monitor="val_loss", patience=patience, restore_best=True)
+    bench.phases = [bench.phase(Fit(epochs=50, batch_size=8, early_stopping=stopping), program)]
+
+
+def test_a_run_that_stopped_early_goes_on_only_with_more_patience(bench, linear):
+    stopped_early(bench, linear, patience=1)
+    bench.run("a")
+    epochs = len(bench.lines("a"))
+    assert epochs < 50
+    events = bench.run("a", resume=bench.folder / "a")
+    assert [type(event) for event in events] == [Started, Finished]
+    assert events[-1].summary["stop_reason"] == "early_stopping"
+    stopped_early(bench, linear, patience=3)
+    events = bench.run("a", resume=bench.folder / "a")
+    assert of(events, EpochDone)[0].epoch == epochs + 1
+
+
+def test_another_monitor_on_resume_starts_the_search_anew(bench, small_slices):
+    stop_after(bench.iterate("a"), 12)
+    bench.phases = [bench.phase(Fit(epochs=4, batch_size=8), monitor="loss")]
+    events = bench.run("a", resume=bench.folder / "a")
+    assert "the search for the best epoch starts anew" in of(events, PhaseStarted)[0].notes[1]
+    best = bench.state("a", "best").best
+    assert best.monitor == "loss"
+    assert best.value == min(line["loss"] for line in bench.lines("a")[2:])
+
+
+def test_a_run_can_go_on_in_another_folder(bench, small_slices):
+    bench.run("whole")
+    stop_after(bench.iterate("cut"), 12)
+    before = (bench.folder / "cut" / "metrics.jsonl").read_bytes()
+    bench.run("cut", resume=bench.folder / "cut", run_directory=bench.folder / "new")
+    assert bits(bench.state("new")) == bits(bench.state("whole"))
+    assert bits(bench.state("new", "best")) == bits(bench.state("whole", "best"))
+    assert without_clock(bench.lines("new")) == without_clock(bench.lines("whole"))
+    assert (bench.folder / "cut" / "metrics.jsonl").read_bytes() == before
+
+
+def test_weights_that_became_nan_are_not_saved_at_a_signal(bench, linear, small_slices):
+    bench.phases = [bench.phase(Fit(epochs=4, batch_size=8), linear.Program(poison=6))]
+    seen = []
+    with pytest.raises(Interrupted):  # noqa: PT012
+        for event in bench.iterate("a"):
+            seen.append(event)
+            if isinstance(event, SliceDone) and event.epoch == 2 and event.steps == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+    state = bench.state("a")
+    assert state.non_finite() == []
+    assert (state.counters.epoch, state.counters.position) == (1, 0)
 
 
 def test_a_finished_run_goes_on_when_it_gets_more_epochs(bench):
@@ -326,12 +382,8 @@ def test_weights_of_another_run_are_taken_over(bench):
     assert bench.lines("b")[0]["steps"] == 5
 
 
-def test_early_stopping_ends_the_phase_and_restores_the_best_weights(bench):
-    # A rate at which momentum makes the loss go up and down.
-    program = bench.phases[0].program
-    program.hyperparameters = {"learning_rate": 0.6, "momentum": 0.9}
-    stopping = EarlyStopping(monitor="val_loss", patience=1, restore_best=True)
-    bench.phases = [bench.phase(Fit(epochs=50, batch_size=8, early_stopping=stopping), program)]
+def test_early_stopping_ends_the_phase_and_restores_the_best_weights(bench, linear):
+    stopped_early(bench, linear, patience=1)
     events = bench.run("a")
     lines = bench.lines("a")
     values = [line["val_loss"] for line in lines]

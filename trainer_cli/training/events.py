@@ -16,7 +16,7 @@ Report: TypeAlias = dict[str, float | int | None]
 
 @dataclass(frozen=True)
 class Started:
-    """The run directory exists, the data is read, the first phase is compiled.
+    """The run directory exists, the data is read, every phase has a program.
 
     `rows` has the keys `train`, `validation`, `test` as far as they exist. `resumed` says from where and what differs
     from the run that wrote the checkpoint; `weights` what `--weights` brought.

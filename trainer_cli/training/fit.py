@@ -26,7 +26,7 @@ from trainer_cli.training.epoch import (
 )
 from trainer_cli.training.events import EpochDone, Event, Finished, PhaseStarted, Report, Resumed, SliceDone, Started
 from trainer_cli.training.preparation import PhasePlan, plan_phases, with_more_epochs
-from trainer_cli.training.resume import open_resumed, reopen
+from trainer_cli.training.resume import describe, open_resumed, reopen
 from trainer_cli.training.run_directory import create_run_directory, manifest
 from trainer_cli.training.signals import SignalFlag
 from trainer_cli.training.state import RunState
@@ -75,6 +75,7 @@ class _Run:
 
     def events(self) -> Iterator[Event]:
         self.plans = plan_phases(self.config, self.loaded.path.parent)
+        self.target = open_target(self.options.target, threads=self.options.threads)
         weights, resumed = self._begin()
         dataset = self.plans[0].dataset
         splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
@@ -84,7 +85,7 @@ class _Run:
             run_directory=self.directory.path,
             seed=self.state.seed,
             target=self.options.target,
-            threads=self.options.threads,
+            threads=getattr(self.target, "threads", self.options.threads),
             rows={name: split.rows for name, split in splits.items() if split is not None},
             parameters=sum(layer.parameters for layer in first.layers),
             trainable_parameters=sum(layer.trainable_parameters for layer in first.layers),
@@ -93,7 +94,6 @@ class _Run:
             resumed=resumed,
             weights=weights,
         )
-        self.target = open_target(self.options.target, threads=self.options.threads)
         try:
             while self.state.counters.phase < len(self.plans):
                 yield from self._phase(self.plans[self.state.counters.phase])
@@ -116,13 +116,19 @@ class _Run:
         if options.resume is not False:
             if options.weights is not None:
                 raise ConfigError("a resumed run has its weights already", hint="give either --resume or --weights")
-            self.directory, self.state, resumed = open_resumed(
-                options.resume, self.config.name, dump, dataset.digest, options.run_directory
+            self.directory, self.state, found = open_resumed(
+                options.resume, self.config.name, dataset.digest, options.run_directory
             )
+            notes = reopen(
+                self.state,
+                [plan.fit.epochs for plan in self.plans],
+                self.plans[-1].fit.early_stopping,
+                extended=options.extend_epochs > 0,
+            )
+            resumed = describe(self.state, found, dump, len(self.plans), notes)
             self.state.config = dump
             self.state.seed = self.config.seed
             self.earlier_seconds = sum(float(line["seconds"] or 0.0) for line in self.state.history)
-            reopen(self.state, [plan.fit.epochs for plan in self.plans])
         else:
             program = self.plans[0].program
             if options.weights is not None:
@@ -154,10 +160,10 @@ class _Run:
 
     def _phase(self, plan: PhasePlan) -> Iterator[Event]:
         counters = self.state.counters
-        fresh = counters.epoch == 0 and counters.position == 0
         notes = phases.enter_phase(self.state, plan.program, plan.optimizer, self.state.seed)
-        if fresh:
-            notes += phases.begin_search(self.state, plan.monitor, plan.best_mode, plan.loss)
+        stopping = plan.fit.early_stopping
+        watched = None if stopping is None else stopping.monitor
+        notes += phases.begin_search(self.state, plan.monitor, plan.best_mode, plan.loss, watched)
         began = time.perf_counter()
         self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
         compile_seconds = time.perf_counter() - began
@@ -228,7 +234,7 @@ class _Run:
             )
             self._stop_if_asked(plan, progress)
             if time.perf_counter() - self.written > self.options.checkpoint_seconds_within_epoch:
-                self._save(self._state_within(plan, progress))
+                self._save_within(plan, progress)
         trained = self._state_within(plan, progress)
         if trained.non_finite():
             raise diverged(steps)
@@ -283,14 +289,7 @@ class _Run:
             if monitor.observe(state.patience, settings, epoch, report[settings.monitor], mode):
                 state.kept_weights = dict(state.weights) if settings.restore_best else {}
             if state.patience.stopped:
-                best = (state.patience.best_epoch or 0) + 1
-                restored = ", whose weights are restored" if state.kept_weights else ""
-                stopping = (
-                    f"{settings.monitor} has not improved for {state.patience.wait} epochs "
-                    f"(best {state.patience.best:.6g} in epoch {best}{restored})"
-                    if state.patience.best is not None
-                    else f"{settings.monitor} has no value"
-                )
+                stopping = monitor.stop_reason(state.patience, settings.monitor, bool(state.kept_weights))
         improved = monitor.observe_best(state.best, report[plan.monitor], report)
         if improved:
             self.pending_best = state.copy()
@@ -326,7 +325,7 @@ class _Run:
     def _stop_if_asked(self, plan: PhasePlan, progress: EpochProgress) -> None:
         if self.flag.number is None:
             return
-        self._save(self._state_within(plan, progress))
+        self._save_within(plan, progress)
         self.directory.write_summary(self._summary("interrupted"))
         raise Interrupted(
             self.flag.number,
@@ -353,6 +352,11 @@ class _Run:
         state.totals = dict(progress.totals)
         state.epoch_seconds = progress.seconds
         return state
+
+    def _save_within(self, plan: PhasePlan, progress: EpochProgress) -> None:
+        """Save the state in the middle of an epoch, or that of its start if a weight has become NaN since."""
+        state = self._state_within(plan, progress)
+        self._save(self.state if state.non_finite() else state)
 
     def _save(self, state: RunState | None = None) -> None:
         """Write the checkpoints that differ from their files; `best` first, for `last` tells of it."""

@@ -70,6 +70,15 @@ def observe(
     return False
 
 
+def stop_reason(patience: Patience, monitor: str, restored: bool) -> str:
+    """Why early stopping ended a phase, in words."""
+    if patience.best is None or patience.best_epoch is None:
+        return f"{monitor} has no value"
+    count = f"{patience.wait} epoch{'s' if patience.wait != 1 else ''}"
+    weights = ", whose weights are restored" if restored else ""
+    return f"no better {monitor} for {count} (best {patience.best:.6g} in epoch {patience.best_epoch + 1}{weights})"
+
+
 def observe_best(best: Best, value: float | None, report: Mapping[str, Any]) -> bool:
     """Take one epoch into account for the `best` checkpoint; True if it should be written."""
     if not improves(value, best.value, best.mode):  # type: ignore[arg-type]

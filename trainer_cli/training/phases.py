@@ -67,10 +67,15 @@ def check_weights(state: RunState, program: Program) -> None:
         )
 
 
-def begin_search(state: RunState, monitor: str, mode: str, loss: Any) -> list[str]:
-    """Forget early stopping's memory, and the best epoch if what it was measured by has changed."""
-    state.patience = Patience()
-    state.kept_weights = {}
+def begin_search(state: RunState, monitor: str, mode: str, loss: Any, watched: str | None) -> list[str]:
+    """Forget the best epoch if what it was measured by has changed, and early stopping's memory in a new phase.
+
+    `monitor` is what the `best` checkpoint goes by, `watched` what early stopping does.
+    """
+    fresh = state.counters.epoch == 0 and state.counters.position == 0
+    if fresh or state.patience.monitor != watched:
+        state.patience = Patience(monitor=watched)
+        state.kept_weights = {}
     old = state.best
     if (old.monitor, old.mode, old.loss) == (monitor, mode, loss):
         return []

@@ -28,6 +28,7 @@ class Counters:
 class Patience:
     """What early stopping remembers within a phase."""
 
+    monitor: str | None = None
     wait: int = 0
     best: float | None = None
     best_epoch: int | None = None  # counted from 0, as in the counters
