@@ -16,7 +16,7 @@ Owner: TypeAlias = tuple[Model | None, str | None]
 
 
 def owner_of(location: ConfigPath, tree: SourceTree, model: Model) -> Owner:
-    """The model of the mapping at a location, and what it is called if it is a part (`a dense layer`)."""
+    """The model of the mapping at a location, and what it is called if it is a part (layer `dense`)."""
     owner: Owner = (model, None)
     node = tree.root
     kinds: list[Model | Family] = []

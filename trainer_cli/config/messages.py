@@ -310,7 +310,6 @@ def show_value(value: Any) -> str:
 
 
 def _shortened(text: str) -> str:
-    text = "".join(character if character.isprintable() else "·" for character in text[: _SHOWN + 1])
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
@@ -331,12 +330,12 @@ def render(problems: Sequence[Problem]) -> str:
 
 def _render_one(problem: Problem) -> str:
     place = problem.place
-    lines = [f"{place}: {problem.message}" if place else problem.message]
+    lines = [_printable(f"{place}: {problem.message}" if place else problem.message)]
     if place and place.text.strip():
         lines += _quoted(place)
     if problem.hint:
         first, *more = problem.hint.split("\n")
-        lines += [f"  hint: {first}", *(f"        {line}" for line in more)]
+        lines += [f"  hint: {_printable(first)}", *(f"        {_printable(line)}" for line in more)]
     return "\n".join(lines)
 
 
@@ -349,8 +348,12 @@ def _quoted(place: Place) -> list[str]:
         text, column = left + text[start : start + _QUOTED] + right, column - start + len(left)
     gutter = f"  {place.line} | "
     space = "".join("\t" if character == "\t" else " " * _width(character) for character in text[:column])
-    shown = "".join(character if character.isprintable() or character == "\t" else "·" for character in text)
-    return [gutter + shown, " " * (len(gutter) - 2) + "| " + space + "^"]
+    return [gutter + _printable(text), " " * (len(gutter) - 2) + "| " + space + "^"]
+
+
+def _printable(text: str) -> str:
+    """The text without what would steer a terminal."""
+    return "".join(character if character.isprintable() or character == "\t" else "·" for character in text)
 
 
 def _width(character: str) -> int:

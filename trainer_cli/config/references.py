@@ -123,7 +123,8 @@ def _entry(node: Node, index: int, owner: str) -> tuple[list[Node], int]:
     if isinstance(value, dict) and "layers" in value and owner == "architecture":
         value = value["layers"].value
     if not isinstance(value, list):
-        raise ValueError(f"`{owner}` is not a list, it has no entry [{index}]")
+        what = "not a list" if value else "empty"
+        raise ValueError(f"`{owner}` is {what}, it has no entry [{index}]")
     if not -len(value) <= index < len(value):
         last = f"; the last is [{len(value) - 1}]" if value else ""
         raise ValueError(f"`{owner}` has {len(value)} entries, [{index}] is not among them{last}")
