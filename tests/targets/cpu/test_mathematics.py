@@ -72,6 +72,9 @@ def test_error_over_all_exponents(name: str, flush: bool) -> None:
     x = np.arange(0, 2**32, step, dtype=np.uint64).astype(np.uint32).view(np.float32)
     inner = np.random.default_rng(1).uniform(-20, 20, x.size // 4).astype(np.float32)
     x = np.concatenate([x, inner])
+    if flush:
+        # An argument below the normal range then counts as zero.
+        x = x[~(np.abs(x) < SMALLEST_NORMAL)]
     with np.errstate(all="ignore"):
         y = apply(name, x, flush).astype(np.float64)
         exact = REFERENCES[name](x.astype(np.float64))
@@ -83,8 +86,6 @@ def test_error_over_all_exponents(name: str, flush: bool) -> None:
         tiny = number & (np.abs(exact) <= SMALLEST_NORMAL)
         assert (np.abs(y[tiny] - exact[tiny]) <= SMALLEST_NORMAL).all()
         normal = number & ~infinite & ~tiny
-        if flush:
-            normal &= np.abs(x) >= SMALLEST_NORMAL
         error = np.abs(y[normal] - exact[normal]) / np.spacing(np.abs(rounded[normal])).astype(np.float64)
     bound = BOUNDS[name] if has_fused_multiply_add() else 2 * BOUNDS[name]
     assert error.max() <= bound, (error.max(), x[normal][error.argmax()])
