@@ -133,6 +133,14 @@ def test_a_loop_becomes_vector_code(name: str) -> None:
     assert not re.search(r"call [^@]*@(exp|log|tanh|erf)", text)
 
 
+def test_single_instructions() -> None:
+    x = np.array([-INF, -2.5, -1.0, -0.0, 0.0, 0.3, 1.0, 2.5, 16.0, INF, NAN], np.float32)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(apply("sqrt", x), np.sqrt(x))
+        np.testing.assert_array_equal(apply("floor", x), np.floor(x))
+        np.testing.assert_array_equal(apply("sign", x), np.sign(x))
+
+
 def test_functions_of_libm() -> None:
     x = np.linspace(-5, 5, 101, dtype=np.float32)
     np.testing.assert_allclose(apply("sin", x), np.sin(x.astype(float)), atol=2e-7)

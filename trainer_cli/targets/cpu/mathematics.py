@@ -286,6 +286,22 @@ def _cos(x: _Number) -> _Number:
     return x.call("cos")
 
 
+def _sqrt(x: _Number) -> _Number:
+    """The square root; one instruction."""
+    return x.call("sqrt")
+
+
+def _floor(x: _Number) -> _Number:
+    """The largest integer that is not larger; one instruction."""
+    return x.call("floor")
+
+
+def _sign(x: _Number) -> _Number:
+    """-1, 0 or 1; NaN stays NaN."""
+    negative = x.constant(-1.0).choose(x.compare("<", 0.0), x)
+    return x.constant(1.0).choose(x.compare(">", 0.0), negative)
+
+
 def _power(x: _Number, y: _Number) -> _Number:
     """x to the power y, by libm."""
     return x.call("pow", y)
@@ -300,4 +316,7 @@ logistic = _elementary(_logistic)
 erf = _elementary(_erf)
 sin = _elementary(_sin)
 cos = _elementary(_cos)
+sqrt = _elementary(_sqrt)
+floor = _elementary(_floor)
+sign = _elementary(_sign)
 power = _elementary(_power)
