@@ -10,7 +10,7 @@ from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import IRError
-from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
+from trainer_cli.parts.loss import Finding, Loss, TargetForm
 from trainer_cli.parts.metric import Metric
 
 TARGET = "target"

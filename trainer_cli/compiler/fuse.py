@@ -25,6 +25,7 @@ from trainer_cli.compiler.kernels import (
     same_element,
     storage,
 )
+from trainer_cli.compiler.stages import stages_of
 from trainer_cli.ir.graph import LEAVES, Graph, Value, reachable
 from trainer_cli.ir.primitive import Shape
 
@@ -80,7 +81,7 @@ class _Fuser:
             base = storage(value)
             if base.op in LEAF_TENSORS or (base.op == "constant" and base.shape != ()):
                 return
-            if is_inline(base) or is_replicated(base, self.replicated):
+            if is_inline(base) and not is_replicated(base, self.replicated):
                 forced.add(base)
 
         for value in self.order:
@@ -213,14 +214,19 @@ class _Fuser:
         alive = [kernel for kernel in self.kernels if kernel in self.number]
         for kernel in alive:
             self._collect_reads(kernel)
+            if kernel.outer is not None:
+                for value in stages_of(kernel, self.replicated).crossing:
+                    self._store(value)
+            if kernel.root is not None and kernel.root.op == "scatter_add":
+                # Sums arrive in any order of rows: they are collected in memory.
+                self._store(kernel.root)
         for total, value in self.graph.outputs.items():
             if value.batched:
                 self._store(value)
             else:
                 home = self.home.get(value)
                 if home is None:
-                    self._store(value)
-                    home = Kernel(value.shape, reads=[value])
+                    home = self._copy_of(value)
                     alive.append(home)
                 home.totals.append((value, total))
         after = {kernel: self._direct(kernel) for kernel in alive}
@@ -246,6 +252,11 @@ class _Fuser:
         if home is not None and base not in home.stores:
             home.stores.append(base)
 
+    def _copy_of(self, value: Value) -> Kernel:
+        """A kernel that computes nothing and hands a value on."""
+        self._store(value)
+        return Kernel(value.shape, reads=[] if is_replicated(value, self.replicated) else [value])
+
     def _direct(self, kernel: Kernel) -> set[Kernel]:
         found = {self.home[base] for base in map(storage, kernel.reads) if base in self.home}
         return found - {kernel}
@@ -265,8 +276,8 @@ class _Fuser:
                 home.updates.append((value, name))
                 after[home] |= others
                 return
-        self._store(value)
-        copy = Kernel(value.shape, reads=[value], updates=[(value, name)])
+        copy = self._copy_of(value)
+        copy.updates.append((value, name))
         alive.append(copy)
         source = self.home.get(storage(value))
         after[copy] = readers | ({source} if source is not None else set())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from trainer_cli.ir.graph import Value
-from trainer_cli.ir.primitive import BATCH, Shape
+from trainer_cli.ir.primitive import Shape
 
 ROOTS = frozenset(
     {
@@ -99,8 +99,10 @@ def is_inline(value: Value) -> bool:
 
 def is_unit_reshape(value: Value) -> bool:
     """Whether a reshape only adds or drops axes of extent 1."""
+    if value.op != "reshape":
+        return False
     before = [extent for extent in value.operands[0].shape if extent != 1]
-    return value.op == "reshape" and before == [extent for extent in value.shape if extent != 1]
+    return before == [extent for extent in value.shape if extent != 1]
 
 
 def storage(value: Value) -> Value:
@@ -194,3 +196,10 @@ def trailing_axes(value: Value) -> bool:
     rank = value.operands[0].rank
     axes = (value.attributes["axis"],) if value.op == "argmax" else value.attributes["axes"]
     return axes[0] > 0 and axes == tuple(range(axes[0], rank))
+
+
+def reads_counter(value: Value) -> bool:
+    """Whether a value counts along an axis, itself or through what is inline."""
+    if value.op == "iota":
+        return True
+    return any(reads_counter(x) for x in value.operands if x.op in ("iota", "reshape") or is_inline(x))

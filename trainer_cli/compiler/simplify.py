@@ -140,13 +140,23 @@ def _rewrite_elementwise(
 
 
 def _split_reduction(graph: Graph, value: Value, operands: tuple[Value, ...]) -> Value | None:
-    """The sum of a whole weight: first each slice of its first axis, which threads share, then the slices."""
-    if value.op != "reduce_sum" or operands[0].batched or operands[0].rank < 2:
+    """A sum over the first axis and the last: along the last axes first, which threads share, then the rest.
+
+    So is a reduction over axes that do not stand together: what is left is a reduction over neighbours.
+    """
+    if value.op not in ("reduce_sum", "reduce_max"):
         return None
-    if value.attributes["axes"] != tuple(range(operands[0].rank)):
+    axes, rank = value.attributes["axes"], operands[0].rank
+    last = axes[-1]
+    while last - 1 in axes:
+        last -= 1
+    run = tuple(range(max(last, 1), axes[-1] + 1))
+    apart = axes[0] < last
+    whole = axes == tuple(range(rank)) and rank > 1
+    if not (apart or whole):
         return None
-    slices = ir.reduce_sum(operands[0], tuple(range(1, operands[0].rank)))
-    return ir.reduce_sum(slices, (0,))
+    inner = graph.emit(value.op, operands, axes=run)
+    return graph.emit(value.op, (inner,), axes=tuple(axis for axis in axes if axis not in run))
 
 
 def _folded(graph: Graph, value: Value, operands: tuple[Value, ...]) -> Value | None:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from trainer_cli.compiler.kernels import Coordinates, Kernel, identity_coordinates, reads_of, storage
+from trainer_cli.compiler.kernels import (
+    MAPPED,
+    Coordinates,
+    Kernel,
+    identity_coordinates,
+    reads_counter,
+    reads_of,
+    storage,
+)
 from trainer_cli.compiler.partition import leaf_buffer
 from trainer_cli.ir.graph import Value
+from trainer_cli.ir.ops.products import label_extents, labels
 from trainer_cli.ir.primitive import BATCH, IRError, Shape
 from trainer_cli.targets.cpu.contraction import Axis, MatrixProduct, matrix_product
 from trainer_cli.targets.cpu.expressions import Elements, Lines, linear_index
@@ -41,6 +50,8 @@ class _Writer:
     pointers: dict[object, str] = field(default_factory=dict)
     scalars: dict[Value, str] = field(default_factory=dict)
     here: str = "here"
+    # Coordinates that a loop over several axes at once counts together with the one behind them.
+    absorbed: set[str] = field(default_factory=set)
 
     def pointer(self, key: object) -> str:
         return self.pointers.setdefault(key, f"p{len(self.pointers)}")
@@ -55,7 +66,7 @@ class _Writer:
     def index(self, value: Value, coordinates: Coordinates) -> str:
         if value.shape == self.kernel.domain and coordinates == identity_coordinates(value.shape):
             return self.here
-        return linear_index(value.shape, coordinates)
+        return linear_index(value.shape, ["0" if name in self.absorbed else name for name in coordinates])
 
     def elements(self) -> Elements:
         return Elements(self.lines, self.replicated, self.pointer_of, self.scalar, self.index)
@@ -100,9 +111,8 @@ class _Writer:
         domain = self.kernel.domain
         needed: set[int] = set()
         for value in self.kernel.body:
-            if value.primitive.family in ("structure", "indexing"):
+            if value.op in MAPPED or reads_counter(value):
                 return {axis for axis, extent in enumerate(domain) if extent != 1}
-            needed |= _iota_axes(value)
             for access in reads_of(value, self.replicated):
                 if access.value.shape == domain and access.coordinates == identity_coordinates(domain):
                     continue
@@ -112,26 +122,6 @@ class _Writer:
 
 def _stored(value: Value, name: str) -> str:
     return f"uint8({name})" if value.dtype == "bool" else name
-
-
-def _iota_axes(value: Value) -> set[int]:
-    """The axes of the domain that counters read by a value run along, seen through what is inline."""
-    found: set[int] = set()
-    stack = [value]
-    while stack:
-        current = stack.pop()
-        if current.op == "iota":
-            found.add(current.attributes["axis"])
-        for operand in current.operands:
-            if operand.op in ("iota", "broadcast", "reshape") or operand.dtype == "bool" or operand.op == "cast":
-                if operand.op in ("broadcast", "reshape") and _has_iota(operand):
-                    found |= set(range(value.rank))
-                stack.append(operand)
-    return found
-
-
-def _has_iota(value: Value) -> bool:
-    return value.op == "iota" or any(_has_iota(operand) for operand in value.operands if operand.op != "contract")
 
 
 def write_kernel(kernel: Kernel, replicated: dict[Value, bool]) -> KernelSource:
@@ -153,9 +143,7 @@ def write_kernel(kernel: Kernel, replicated: dict[Value, bool]) -> KernelSource:
 
 def _finish(writer: _Writer, body: Lines, before: str = "", *, whole: bool) -> KernelSource:
     parameters = ["begin", "end", "rows", *writer.pointers.values(), *writer.scalars.values()]
-    text = "\n".join(
-        ["@linked", f"def {{name}}({', '.join(parameters)}):", "    kernel_attributes()", *body.lines, ""]
-    )
+    text = "\n".join(["@linked", f"def {{name}}({', '.join(parameters)}):", "    kernel_attributes()", *body.lines, ""])
     return KernelSource(before + text, list(writer.pointers), list(writer.scalars), whole)
 
 
@@ -166,7 +154,8 @@ def _write_loops(writer: _Writer) -> KernelSource:
     if kernel.outer is not None:
         write_row_loops(writer, kernel.outer)
         return _finish(writer, writer.lines, whole=False)
-    axes = loop_axes(kernel, writer.replicated, writer.needed_axes())
+    axes = loop_axes(kernel, writer.replicated)
+    writer.absorbed = {f"i{axis}" for group in axes for axis in group[:-1]}
     elements = writer.elements()
     _nest(writer, axes, 0, elements)
     return _finish(writer, writer.lines, whole=False)
@@ -334,8 +323,6 @@ def _product_coordinates(root: Value, product: MatrixProduct) -> dict[int, str]:
 
 def _write_plain_contraction(writer: _Writer, root: Value) -> KernelSource:
     """A contraction that is no matrix product: a loop over every label."""
-    from trainer_cli.ir.ops.products import label_extents, labels
-
     a, b, result = labels(root.attributes["specification"])
     extents = label_extents(root)
     writer.lines = Lines(1)
@@ -394,8 +381,10 @@ def _write_reduction(writer: _Writer, root: Value) -> KernelSource:
         writer.body(elements)
 
     def combine(total: str, item: str) -> str:
-        return f"{total} = {item} if ({item} > {total}) or ({item} != {item}) else {total}" if largest else (
-            f"{total} += {item}"
+        return (
+            f"{total} = {item} if ({item} > {total}) or ({item} != {item}) else {total}"
+            if largest
+            else (f"{total} += {item}")
         )
 
     if axes[0] > 0:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainer_cli.compiler.kernels import Kernel, identity_coordinates, is_row_reduction, reads_of, storage
+from trainer_cli.compiler.kernels import (
+    MAPPED,
+    Kernel,
+    identity_coordinates,
+    is_row_reduction,
+    reads_counter,
+    reads_of,
+)
 from trainer_cli.compiler.stages import stages_of
 from trainer_cli.ir.graph import Value
 from trainer_cli.targets.cpu.expressions import Elements, linear_index
@@ -13,39 +20,22 @@ if TYPE_CHECKING:
     from trainer_cli.targets.cpu.kernel_source import _Writer
 
 
-def loop_axes(kernel: Kernel, replicated: dict[Value, bool], needed: set[int]) -> list[list[int]]:
+def loop_axes(kernel: Kernel, replicated: dict[Value, bool]) -> list[list[int]]:
     """The domain's axes in groups that one loop can run over: neighbours that every read holds together.
 
-    `needed` axes are named one by one. Axes of extent 1 need no loop, unless nothing else is left.
+    A group's loop is named after its last axis. Axes of extent 1 need no loop.
     """
-    domain = kernel.domain
-    named = {
-        axis
-        for value in kernel.body
-        if value.primitive.family in ("structure", "indexing") or value.op == "iota"
-        for axis in range(len(domain))
-    }
-    reads = [
-        (access.value.shape, access.coordinates)
-        for value in kernel.body
-        for access in reads_of(value, replicated)
-        if access.coordinates is not None
-    ]
+    named = any(value.op in MAPPED or reads_counter(value) for value in kernel.body)
+    reads = [access.coordinates or () for value in kernel.body for access in reads_of(value, replicated)]
     groups: list[list[int]] = []
-    for axis, extent in enumerate(domain):
+    for axis, extent in enumerate(kernel.domain):
         if extent == 1 and axis > 0:
             continue
-        together = bool(groups) and axis not in named and groups[-1][-1] not in named
-        if together and all(_holds_both(coordinates, groups[-1][-1], axis) for _, coordinates in reads):
+        if groups and not named and all(_holds_both(coordinates, groups[-1][-1], axis) for coordinates in reads):
             groups[-1].append(axis)
         else:
             groups.append([axis])
-    # A group is named by its last axis; a coordinate in front of it must not be read by name.
-    split: list[list[int]] = []
-    for group in groups:
-        alone = any(axis in needed for axis in group[:-1]) and not _read_together(group, reads)
-        split += [[axis] for axis in group] if alone else [group]
-    return split
+    return groups
 
 
 def _holds_both(coordinates: tuple[str, ...], first: int, second: int) -> bool:
@@ -55,13 +45,6 @@ def _holds_both(coordinates: tuple[str, ...], first: int, second: int) -> bool:
         return "?" not in coordinates
     present = [name for name in coordinates if name != "0"]
     return any(pair == (one, two) for pair in zip(present, present[1:], strict=False))
-
-
-def _read_together(group: list[int], reads: list[tuple[object, tuple[str, ...]]]) -> bool:
-    return all(
-        all(f"i{axis}" in coordinates for axis in group) or not any(f"i{axis}" in coordinates for axis in group)
-        for _, coordinates in reads
-    )
 
 
 def write_row_loops(writer: _Writer, outer: int) -> None:
@@ -142,6 +125,3 @@ def _accumulate(writer: _Writer, value: Value, names: tuple[str, str], item: str
         with writer.lines.block(f"if {item} > {total}:"):
             writer.lines.add(f"{total} = {item}")
             writer.lines.add(f"{best} = int32(i{rank - 1})")
-
-
-__all__ = ["loop_axes", "storage", "write_row_loops"]

@@ -1,0 +1,332 @@
+"""Plan source: a schedule in, one self-contained Numba module with the function that every thread runs out.
+
+`run(thread, threads, table)` runs a slice of an epoch: all its steps, with the barriers between regions. The table of
+64-bit words holds every address and number that it needs; `Table` names its places.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trainer_cli.compiler.kernels import Kernel, storage
+from trainer_cli.compiler.memory import Schedule
+from trainer_cli.compiler.partition import Split
+from trainer_cli.compiler.trace import InputSpec
+from trainer_cli.ir.graph import Value
+from trainer_cli.ir.ops.structure import static_size
+from trainer_cli.ir.primitive import IRError
+from trainer_cli.targets.cpu.expressions import Lines
+from trainer_cli.targets.cpu.kernel_source import KernelSource, write_kernel
+
+FIXED = (
+    "arena",
+    "barrier",
+    "order",
+    "count",
+    "first_step",
+    "seed",
+    "hyperparameters",
+    "totals",
+    "status",
+    "output",
+)
+
+
+@dataclass
+class Table:
+    """Where the words of the table stand. `data` are addresses of the inputs' rows, `leaves` of weights and states.
+
+    `hyperparameters` and `totals` are places within the arrays of doubles that two of the fixed words point to.
+    """
+
+    data: dict[str, int] = field(default_factory=dict)
+    leaves: dict[str, int] = field(default_factory=dict)
+    constants: list[Value] = field(default_factory=list)
+    hyperparameters: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return len(FIXED) + len(self.data) + len(self.leaves) + len(self.constants)
+
+    def place(self, name: str) -> int:
+        return FIXED.index(name)
+
+    def constant_place(self, value: Value) -> int:
+        return self.size - len(self.constants) + self.constants.index(value)
+
+
+@dataclass
+class PlanSource:
+    """The text of a plan's module and the layout of its table."""
+
+    text: str
+    table: Table
+
+
+HEADER = '''"""A training plan, generated. {what}"""
+
+import math
+
+from numba import njit, types
+
+from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p, logistic, power, sin, tanh
+from trainer_cli.targets.cpu.runtime import (
+    INFINITY, OPTIONS, bool_pointer, byte_pointer, copy_rows, double_pointer, float32, float64, float_pointer,
+    floor, flush_subnormals, gather_bytes, gather_floats, inline_attributes, int32, int_pointer, kernel_attributes, linked,
+    offset, product, random_uniform, restore_float_state, share, sign, sqrt, stack_floats,
+    uint8, wait_for_all, word_pointer,
+)
+'''
+
+
+def write_plan(schedule: Schedule, input_spec: InputSpec, what: str = "") -> PlanSource:
+    """Write the module of a schedule. Raises IRError for what this target cannot emit."""
+    return _PlanWriter(schedule, input_spec, what).write()
+
+
+class _PlanWriter:
+    def __init__(self, schedule: Schedule, input_spec: InputSpec, what: str) -> None:
+        self.schedule = schedule
+        self.input_spec = input_spec
+        self.what = what
+        self.graph = schedule.graph
+        self.table = Table()
+        self.scalars: dict[Value, str] = {}
+        self.lines = Lines(1)
+
+    def write(self) -> PlanSource:
+        kernels = self.schedule.partition.kernels
+        sources = {kernel: write_kernel(kernel, self.schedule.partition.replicated) for kernel in kernels}
+        self._lay_out(sources)
+        definitions, names = _definitions(kernels, sources)
+        self._open()
+        with self.lines.block("for n in range(steps):"):
+            self._step(sources, names)
+        self.lines.add("if thread == 0:")
+        self.lines.add("    status[1] = done")
+        self.lines.add("restore_float_state(float_state)")
+        head = [
+            "@njit(types.void(types.intp, types.intp, types.CPointer(types.intp)), **OPTIONS)",
+            "def run(thread, threads, table):",
+        ]
+        body = "\n".join([*head, *self.lines.lines, ""])
+        return PlanSource("\n\n".join([HEADER.format(what=self.what), *definitions, body]), self.table)
+
+    def _lay_out(self, sources: dict[Kernel, KernelSource]) -> None:
+        table = self.table
+        place = len(FIXED)
+        for name in self.graph.leaves("input"):
+            table.data[name] = place
+            place += 1
+        leaves = {**self.graph.leaves("weight"), **self.graph.leaves("state")}
+        for name in [*leaves, *(name for name in self.graph.updates if name not in leaves)]:
+            table.leaves[name] = place
+            place += 1
+        for source in sources.values():
+            for key in source.pointers:
+                if isinstance(key, Value) and key.op == "constant" and key not in table.constants:
+                    table.constants.append(key)
+        for number, name in enumerate(self.graph.leaves("hyperparameter")):
+            table.hyperparameters[name] = number
+        start = 0
+        for name, value in self.graph.outputs.items():
+            if not value.batched:
+                size = max(1, static_size(value.shape))
+                table.totals[name] = (start, size)
+                start += size
+
+    def _open(self) -> None:
+        """Everything that is read from the table once."""
+        add, table = self.lines.add, self.table
+        add("float_state = flush_subnormals()")
+        pointers = {"barrier": "word", "order": "int", "hyperparameters": "double", "totals": "double"}
+        pointers |= {"status": "word", "output": "float"}
+        for number, name in enumerate(FIXED):
+            kind = pointers.get(name)
+            add(f"{name} = {kind}_pointer(table[{number}])" if kind else f"{name} = table[{number}]")
+        for name, value in self.graph.leaves("input").items():
+            is_bytes = value.dtype == "float" and self.input_spec.dtype == "uint8" and name == "input"
+            kind = "byte" if is_bytes else value.dtype
+            add(f"data_{name} = {kind}_pointer(table[{table.data[name]}])")
+        for index, (name, place) in enumerate(table.leaves.items()):
+            add(f"w{index} = float_pointer(table[{place}])  # {name}")
+        for index, value in enumerate(table.constants):
+            add(f"k{index} = {value.dtype}_pointer(table[{table.constant_place(value)}])")
+        for index, (value, buffer) in enumerate(self.schedule.buffers.items()):
+            add(f"b{index} = {value.dtype}_pointer(arena + {buffer.offset})  # {value.layer or value.op}")
+        add(f"steps = (count + {self.schedule.batch_size - 1}) // {self.schedule.batch_size}")
+        add("arrivals = 0")
+        add("done = 0")
+
+    def _step(self, sources: dict[Kernel, KernelSource], names: dict[Kernel, str]) -> None:
+        batch, add = self.schedule.batch_size, self.lines.add
+        add(f"rows = min({batch}, count - n * {batch})")
+        add("row_begin = share(rows, 8, thread, threads)")
+        add("row_end = share(rows, 8, thread + 1, threads)")
+        add(f"batch_order = offset(order, n * {batch})")
+        self._write_scalars(sources)
+        self._gather()
+        regions = self.schedule.partition.regions
+        for number, region in enumerate(regions):
+            add(f"# Region {number + 1} of {len(regions)}")
+            for kernel in region.kernels:
+                self._call(kernel, sources[kernel], names[kernel])
+            if number == len(regions) - 1:
+                self._close_step()
+            add("arrivals += threads")
+            with self.lines.block("if threads > 1:"):
+                add("wait_for_all(barrier, arrivals)")
+        add("done = n + 1")
+        with self.lines.block("if status[0] != 0:"):
+            add("break")
+
+    def _gather(self) -> None:
+        for name, value in self.graph.leaves("input").items():
+            target = self._pointer(value)
+            width = static_size(value.shape)
+            if value.dtype == "float" and name == "input" and self.input_spec.dtype == "uint8":
+                scale = f"float32({self.input_spec.scale!r})"
+                call = f"gather_bytes(batch_order, row_begin, row_end, {width}, {scale}, data_{name}, {target})"
+            else:
+                call = f"gather_floats(batch_order, row_begin, row_end, {width}, data_{name}, {target})"
+            self.lines.add(call)
+
+    def _close_step(self) -> None:
+        """Hand out batched outputs, and raise the flag that stops everyone if the loss is no number."""
+        for value in self.graph.outputs.values():
+            if value.batched:
+                width = static_size(value.shape)
+                place = f"offset(output, n * {self.schedule.batch_size * width})"
+                self.lines.add(f"copy_rows(row_begin, row_end, {width}, {self._pointer(storage(value))}, {place})")
+        loss = self.table.totals.get("loss")
+        if loss is not None:
+            with self.lines.block(f"if thread == 0 and not math.isfinite(totals[{loss[0]}]):"):
+                self.lines.add("status[0] = 1")
+
+    def _call(self, kernel: Kernel, source: KernelSource, name: str) -> None:
+        arguments = [self._argument(key) for key in source.pointers]
+        for value in source.scalars:
+            scalar = self._scalar(value)
+            arguments.append(f"float32({scalar})" if value.dtype == "float" else scalar)
+        given = "".join(f", {argument}" for argument in arguments)
+        split = self.schedule.partition.splits[kernel]
+        self.lines.add(f"# {kernel.label}")
+        begin, end = self._bounds(split)
+        if split.kind == "single":
+            with self.lines.block("if thread == 0:"):
+                extent = kernel.domain[0] if kernel.domain else 1
+                self.lines.add(f"{name}(0, {extent}, rows{given})")
+        elif source.whole:
+            self.lines.add(f"{name}({begin}, {end}, rows{given})")
+        else:
+            with self.lines.block(f"for first in range({begin}, {end}, {split.block}):"):
+                self.lines.add(f"{name}(first, min(first + {split.block}, {end}), rows{given})")
+
+    def _bounds(self, split: Split) -> tuple[str, str]:
+        if split.kind == "rows":
+            return "row_begin", "row_end"
+        if split.kind == "single":
+            return "0", "1"
+        shares = f"share({split.extent}, {split.block}, "
+        return f"{shares}thread, threads)", f"{shares}thread + 1, threads)"
+
+    def _argument(self, key: object) -> str:
+        if isinstance(key, Value):
+            if key.op == "constant":
+                return f"k{self.table.constants.index(key)}"
+            return self._pointer(key)
+        kind, name = key  # type: ignore[misc]
+        if kind == "leaf":
+            return f"w{list(self.table.leaves).index(name)}"
+        return f"offset(totals, {self.table.totals[name][0]})"
+
+    def _pointer(self, value: Value) -> str:
+        return f"b{list(self.schedule.buffers).index(value)}"
+
+    def _write_scalars(self, sources: dict[Kernel, KernelSource]) -> None:
+        """Scalars of hyper-parameters and counters, in double precision, by every thread for itself."""
+        for source in sources.values():
+            for value in source.scalars:
+                self._scalar(value)
+
+    def _scalar(self, value: Value) -> str:
+        known = self.scalars.get(value)
+        if known is not None:
+            return known
+        operands = [self._scalar(operand) for operand in value.operands]
+        expression = _scalar_expression(value, operands, self.table)
+        name = f"c{len(self.scalars)}"
+        self.lines.add(f"{name} = {expression}")
+        self.scalars[value] = name
+        return name
+
+
+_SCALARS = {
+    "add": "{0} + {1}",
+    "subtract": "{0} - {1}",
+    "multiply": "{0} * {1}",
+    "divide": "{0} / {1}",
+    "power": "{0} ** {1}",
+    "negate": "-{0}",
+    "maximum": "max({0}, {1})",
+    "minimum": "min({0}, {1})",
+    "absolute": "abs({0})",
+    "less": "{0} < {1}",
+    "less_equal": "{0} <= {1}",
+    "equal": "{0} == {1}",
+    "not_equal": "{0} != {1}",
+    "logical_and": "{0} and {1}",
+    "logical_or": "{0} or {1}",
+    "logical_not": "not {0}",
+    "select": "{1} if {0} else {2}",
+    "broadcast": "{0}",
+    "reshape": "{0}",
+    "stop_gradient": "{0}",
+    "floor": "math.floor({0})",
+}
+_FUNCTIONS = ("exp", "log", "log1p", "expm1", "sqrt", "tanh", "sin", "cos", "erf")
+
+
+def _scalar_expression(value: Value, operands: list[str], table: Table) -> str:
+    if value.op == "constant":
+        return repr(value.attributes["value"])
+    if value.op == "hyperparameter":
+        return f"hyperparameters[{table.hyperparameters[value.name]}]"
+    if value.op == "step":
+        return "first_step + n"
+    if value.op == "seed":
+        return "seed"
+    if value.op == "batch_size":
+        return "float64(rows)"
+    if value.op == "cast":
+        return {"float": "float64({0})", "int": "int({0})", "bool": "({0} != 0)"}[value.dtype].format(*operands)
+    if value.op == "logistic":
+        return f"1.0 / (1.0 + math.exp(-{operands[0]}))"
+    if value.op == "sign":
+        return f"math.copysign(1.0, {operands[0]}) if {operands[0]} != 0.0 else 0.0"
+    if value.op in _FUNCTIONS:
+        return f"math.{value.op}({operands[0]})"
+    form = _SCALARS.get(value.op)
+    if form is None:
+        raise IRError(f"the cpu target cannot emit the scalar {value!r}")
+    return form.format(*operands)
+
+
+def _definitions(
+    kernels: list[Kernel], sources: dict[Kernel, KernelSource]
+) -> tuple[list[str], dict[Kernel, str]]:
+    """The functions of all kernels, identical ones once, and the name of each kernel's function."""
+    names: dict[Kernel, str] = {}
+    by_text: dict[str, str] = {}
+    users: dict[str, list[str]] = {}
+    for kernel in kernels:
+        text = sources[kernel].definitions
+        name = by_text.setdefault(text, f"kernel_{len(by_text)}")
+        names[kernel] = name
+        users.setdefault(name, []).append(kernel.label)
+    definitions = []
+    for text, name in by_text.items():
+        comment = "; ".join(dict.fromkeys(users[name]))
+        definitions.append(f"# {comment}\n{text.replace('{name}', name)}")
+    return definitions, names
