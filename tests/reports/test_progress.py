@@ -15,6 +15,12 @@ from trainer_cli.reports.progress import choose, is_terminal
 from trainer_cli.training.checkpoints import WeightReport
 from trainer_cli.training.events import EpochDone, Finished, PhaseStarted, Resumed, SliceDone, Started
 
+SUMMARY = {
+    "stop_reason": "completed",
+    "final": {"loss": 0.5, "test_loss": 0.25, "test_accuracy": 0.875},
+    "best": {"monitor": "val_loss", "value": 0.5, "phase": 1, "epoch": 2, "loss": 0.5, "val_loss": 0.5},
+    "seconds": {"compile": 0.91, "train": 65.0, "total": 67.0},
+}
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
@@ -46,7 +52,7 @@ def run_of(epochs: int, **started):
         report = {"phase": 1, "epoch": epoch, "steps": 40 * epoch, "seconds": 0.25, "learning_rate": 0.002}
         report |= {"loss": 1 / epoch, "accuracy": 0.97126, "val_loss": math.nan}
         yield EpochDone(1, epoch, epochs, report, improved=epoch == 2, notes=("a note",) if epoch == 2 else ())
-    yield Finished(Path("runs/digits/1"), {"stop_reason": "completed", "best_epoch": 2})
+    yield Finished(Path("runs/digits/1"), SUMMARY)
 
 
 def show(events, mode="auto", stream=io.StringIO, **flags):
@@ -67,7 +73,12 @@ def terminal(monkeypatch):
 def test_without_a_terminal_there_is_one_plain_line_per_epoch():
     stdout, stderr = show(run_of(3))
     assert stdout.splitlines()[1] == "epoch 2/3  loss 0.5000  accuracy 0.9713  val_loss nan  250 ms  best"
-    assert len(stdout.splitlines()) == 3
+    assert stdout.splitlines()[3:] == [
+        "best epoch 2 by val_loss: loss 0.5000  val_loss 0.5000",
+        "test: loss 0.2500  accuracy 0.8750",
+    ]
+    assert "compile 910 ms, train 1 min 05 s, total 1 min 07 s" in stderr
+    assert "run directory: runs/digits/1" in stderr
     assert "digits: 4,810 parameters, cpu target with 2 threads, seed 7" in stderr
     assert "rows: 1,258 to train on, 270 to validate on" in stderr
     assert "a note" in stderr
@@ -103,13 +114,13 @@ def test_json_is_one_line_per_epoch_and_the_summary():
     stdout, stderr = show(run_of(2), as_json=True)
     first, second, summary = map(json.loads, stdout.splitlines())
     assert (first["epoch"], second["loss"], first["val_loss"]) == (1, 0.5, None)
-    assert summary == {"stop_reason": "completed", "best_epoch": 2}
+    assert summary == SUMMARY
     assert "epoch 1/2" not in stderr
 
 
 def test_json_on_a_terminal_keeps_the_bar_out_of_stdout(terminal):
     stdout, stderr = show(run_of(2), stream=Terminal, as_json=True)
-    assert [json.loads(line) for line in stdout.splitlines()][-1]["best_epoch"] == 2
+    assert [json.loads(line) for line in stdout.splitlines()][-1] == SUMMARY
     assert "20/40 steps" in CONTROL.sub("", stderr)
 
 
@@ -126,11 +137,12 @@ def test_a_piped_table_does_not_carry_the_bar(terminal):
 
 def test_none_shows_no_epochs_and_quiet_no_messages_either():
     stdout, stderr = show(run_of(2), "none")
-    assert stdout == ""
+    assert len(stdout.splitlines()) == 2
     assert "digits: 4,810 parameters" in stderr
     problem = Problem("doubtful", place=Place("a.yaml", 3, 7), hint="think")
     stdout, stderr = show(run_of(2, warnings=(problem,)), quiet=True)
-    assert (stdout, stderr) == ("", "warning: a.yaml:3:7: doubtful\n  hint: think\n")
+    assert stdout.startswith("best epoch 2")
+    assert stderr == ("warning: a.yaml:3:7: doubtful\n  hint: think\n")
 
 
 def test_a_resumed_run_says_from_where_and_what_changed():

@@ -49,6 +49,7 @@ class LivePicture:
 
     def __exit__(self, *_: object) -> None:
         self._bar.update(self._task, visible=False)
+        self._bar.refresh()
         self._bar.stop()
 
     def say(self, line: str) -> None:
@@ -63,8 +64,8 @@ class LivePicture:
             self._advance(event)
         elif isinstance(event, EpochDone):
             self._add_row(event)
-        elif isinstance(event, Finished) and self._as_json:
-            write_json(event.summary, self._stdout)
+        elif isinstance(event, Finished):
+            self._finish(event)
         for line in messages.lines(event):
             self.say(line)
         if isinstance(event, PhaseStarted):
@@ -112,6 +113,14 @@ class LivePicture:
             self._begin_epoch(event.epoch + 1, event.epochs, int(steps or 0))
         else:
             self._bar.update(self._task, visible=False)
+            self._bar.refresh()
+
+    def _finish(self, event: Finished) -> None:
+        if self._as_json:
+            write_json(event.summary, self._stdout)
+            return
+        for line in messages.results(event.summary):
+            self._rows.print(Text(line), soft_wrap=True)
 
     def _row(self, columns: Sequence[str], event: EpochDone) -> Table:
         table = growing_table(columns, show_header=False)

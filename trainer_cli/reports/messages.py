@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from trainer_cli.reports import text
@@ -24,12 +24,28 @@ def lines(event: Event) -> Iterator[str]:
             yield f"stopping after epoch {event.epoch}: {event.stopping}"
     elif isinstance(event, Finished):
         yield from event.notes
+        seconds = event.summary.get("seconds")
+        if isinstance(seconds, Mapping):
+            yield ", ".join(f"{name} {text.duration(value)}" for name, value in seconds.items())
+        yield f"run directory: {relative(event.run_directory)}"
 
 
 def warnings(event: Event) -> Iterator[str]:
     """Doubts about the config, which are shown even to those who want quiet."""
     if isinstance(event, Started | PhaseStarted):
         yield from map(text.warning, event.warnings)
+
+
+def results(summary: Mapping[str, object]) -> Iterator[str]:
+    """The best epoch's numbers and those of the test rows, as lines for stdout."""
+    best, final = summary.get("best"), summary.get("final")
+    if isinstance(best, Mapping) and best.get("value") is not None:
+        numbers = {name: value for name, value in best.items() if name not in ("monitor", "value", "phase", "epoch")}
+        yield f"best epoch {best['epoch']} by {best['monitor']}: {text.listed(numbers)}"
+    if isinstance(final, Mapping):
+        test = {name.removeprefix("test_"): value for name, value in final.items() if name.startswith("test_")}
+        if test:
+            yield f"test: {text.listed(test)}"
 
 
 def weights(report: WeightReport) -> Iterator[str]:

@@ -86,7 +86,10 @@ class PlainPicture:
             if self._epochs:
                 stream = self._stderr if self._as_json else self._stdout
                 print(text.epoch_line(event.report, event.epochs, event.improved), file=stream, flush=True)
-        elif isinstance(event, Finished) and self._as_json:
-            write_json(event.summary, self._stdout)
+        elif isinstance(event, Finished):
+            if self._as_json:
+                write_json(event.summary, self._stdout)
+            else:
+                print(*messages.results(event.summary), sep="\n", file=self._stdout, flush=True)
         for line in messages.lines(event):
             self.say(line)

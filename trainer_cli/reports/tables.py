@@ -87,8 +87,6 @@ def plan_rows(description: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def print_compilation(compiled: Compilation, stream: IO[str] | None = None) -> None:
     """The layer table, the totals, and what a step costs."""
-    out = console(stream or sys.stdout)
-    out.print(layer_table(compiled.layers))
     frozen = compiled.parameters - compiled.trainable_parameters
     size = text.amount(4 * compiled.parameters, "B")
     rows = [
@@ -97,8 +95,17 @@ def print_compilation(compiled: Compilation, stream: IO[str] | None = None) -> N
     rows += [("loss", compiled.loss or "none"), ("optimizer", compiled.optimizer or "none")]
     rows.append(("batch size", f"{compiled.batch_size:,}"))
     rows += plan_rows(compiled.description)
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for label, words in rows:
-        table.add_row(label, words)
-    out.print()
-    out.print(table)
+    stream = stream or sys.stdout
+    print_table(layer_table(compiled.layers), stream)
+    print("", *text.aligned(rows), sep="\n", file=stream)
+
+
+def print_table(table: Table, stream: IO[str]) -> None:
+    """Draw a table; in files without the blanks that fill its lines."""
+    if is_terminal(stream):
+        console(stream).print(table)
+        return
+    out = console(stream)
+    with out.capture() as captured:
+        out.print(table)
+    print(*(line.rstrip() for line in captured.get().splitlines()), sep="\n", file=stream)

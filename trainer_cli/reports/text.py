@@ -60,10 +60,9 @@ def aligned(rows: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{label:{width}}  {words}" for label, words in rows]
 
 
-def shape(dimensions: Sequence[object]) -> str:
-    """`(batch, 8, 8)`; whatever is not a number is the batch axis."""
-    words = [str(size) if isinstance(size, int) and size >= 0 else "batch" for size in dimensions]
-    return f"({', '.join(words)}{',' if len(words) == 1 else ''})"
+def shape(dimensions: Sequence[int]) -> str:
+    """The shape of a layer's output, whose batch axis is not among the dimensions: `(batch, 8, 8)`."""
+    return f"({', '.join(['batch', *map(str, dimensions)])})"
 
 
 def measures(record: Mapping[str, object]) -> list[str]:
@@ -74,13 +73,18 @@ def measures(record: Mapping[str, object]) -> list[str]:
 def epoch_line(record: Mapping[str, object], epochs: int | None, best: bool) -> str:
     """One epoch on one line: `epoch 3/20  loss 0.1235  accuracy 0.9712  val_loss 0.1840  0.4 s`."""
     words = [f"epoch {record['epoch']}" + (f"/{epochs}" if epochs else "")]
-    words += [f"{name} {_cell(record[name])}" for name in measures(record)]
+    words.append(listed({name: record[name] for name in measures(record)}))
     seconds = record.get("seconds")
     if isinstance(seconds, int | float):
         words.append(duration(seconds))
     if best:
         words.append("best")
     return "  ".join(words)
+
+
+def listed(numbers: Mapping[str, object]) -> str:
+    """`loss 0.1235  accuracy 0.9712`."""
+    return "  ".join(f"{name} {_cell(value)}" for name, value in numbers.items())
 
 
 def cell(record: Mapping[str, object], name: str) -> str:

@@ -12,6 +12,7 @@ from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import phase_count, phase_settings
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.targets import open_target
+from trainer_cli.training.memory import check_memory
 from trainer_cli.training.validate import known_input, unknown_input_reason
 
 
@@ -45,6 +46,7 @@ def compile_phase(
         raise ConfigError(f"the config has {phase_count(config)} phase(s), there is no phase {phase + 1}")
     settings = phase_settings(config, phase)
     program = model_program(loaded, phase)
+    check_memory(program, settings.fit.batch_size)
     executable = open_target(target, threads=threads).compile(program, batch_size=settings.fit.batch_size)
     return Compilation(
         name=config.name,

@@ -15,6 +15,7 @@ from trainer_cli.data.source import INPUT
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.parts.loss import TargetForm
 from trainer_cli.parts.optimizer import Optimizer
+from trainer_cli.training.memory import check_memory
 from trainer_cli.training.monitor import Direction, check_monitors, default_monitor, direction
 from trainer_cli.training.phases import check_compiled
 
@@ -57,6 +58,8 @@ def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
     signature = config.data.signature(folder).inputs[INPUT]
     spec = InputSpec(shape=signature.shape, dtype=signature.dtype, scale=signature.scale)
     programs = compile_phases(config, spec, config.data.has_validation)
+    for setting, program in zip(settings, programs, strict=True):
+        check_memory(program, setting.fit.batch_size)
     datasets: dict[tuple[TargetForm | None, tuple[int, ...]], Dataset] = {}
     plans = []
     for setting, program in zip(settings, programs, strict=True):

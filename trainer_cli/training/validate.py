@@ -12,7 +12,8 @@ from trainer_cli.config.load import LoadedConfig, load
 from trainer_cli.config.schema import phase_count, phase_settings
 from trainer_cli.data.prepare import prepare
 from trainer_cli.data.source import INPUT
-from trainer_cli.errors import ConfigError, DataError, Problem
+from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
+from trainer_cli.training.memory import check_memory
 from trainer_cli.training.phases import check_compiled
 from trainer_cli.training.preparation import compile_phases, phase_path
 
@@ -89,8 +90,13 @@ def _check_phases(loaded: LoadedConfig, read_data: bool, found: Validation) -> N
         found.notes.append(f"shapes were not checked: {unknown_input_reason(loaded)}")
         return
     programs = compile_phases(config, spec, config.data is None or config.data.has_validation)
-    for program in programs:
+    for position, program in enumerate(programs):
         found.warnings += program.warnings
+        try:
+            check_memory(program, phase_settings(config, position).fit.batch_size)
+        except ResourceError as error:
+            # The machine that checks a config need not be the one that trains.
+            found.warnings.append(Problem(error.message, ("architecture",), error.hint))
     if read_data and config.data is not None:
         for form, shape in dict.fromkeys((program.target_form, program.output_shape) for program in programs):
             prepare(config.data, loaded.folder, form, config.seed, shape)

@@ -1,0 +1,69 @@
+"""Markdown pages in; the same pages out, with the output of the commands they show written anew by running them.
+
+A page marks a command so, and everything up to the end mark is replaced:
+
+    <!-- run: trainer validate configs/iris.yaml -->
+    <!-- end -->
+
+`<!-- run [3 … 5]: … -->` shows only the first 3 and the last 5 lines. Commands run one after the other in an empty
+folder that holds `configs/`, so that a later one finds the runs of an earlier one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+MARKED = re.compile(
+    r"<!-- run(?: \[(?P<first>\d+) … (?P<last>\d+)\])?: (?P<command>.+?) -->\n(?P<old>.*?)<!-- end -->", re.DOTALL
+)
+
+
+def output_of(command: str, folder: Path) -> str:
+    """What a user sees in a terminal that cannot draw; a failing command is shown as it fails."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment |= {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    done = subprocess.run(
+        command, shell=True, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    return done.stdout.rstrip("\n")
+
+
+def shortened(text: str, first: int | None, last: int | None) -> str:
+    lines = text.splitlines()
+    if first is None or last is None or len(lines) <= first + last + 1:
+        return text
+    return "\n".join([*lines[:first], "…", *lines[len(lines) - last :]])
+
+
+def rewritten(page: str, folder: Path) -> str:
+    """The page with every marked command run."""
+
+    def replace(match: re.Match[str]) -> str:
+        first, last = (int(match[name]) if match[name] else None for name in ("first", "last"))
+        text = shortened(output_of(match["command"], folder), first, last)
+        bounds = f" [{first} … {last}]" if first is not None else ""
+        block = f"```console\n$ {match['command']}\n{text}\n```\n"
+        return f"<!-- run{bounds}: {match['command']} -->\n{block}<!-- end -->"
+
+    return MARKED.sub(replace, page)
+
+
+def main() -> None:
+    pages = [Path(name) for name in sys.argv[1:]] or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for path in pages:
+        page = path.read_text(encoding="utf-8")
+        if MARKED.search(page):
+            with tempfile.TemporaryDirectory() as name:
+                (Path(name) / "configs").symlink_to(ROOT / "configs", target_is_directory=True)
+                path.write_text(rewritten(page, Path(name)), encoding="utf-8")
+            print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
