@@ -212,7 +212,7 @@ def test_a_quoted_merge_key_is_a_key():
         ("a: 'x", "a quoted text is not closed", "c.yaml:1:6"),
         ('a: "\\q"', "unknown escape after `\\`", "c.yaml:1:5"),
         ('a: "\\uD800"', "this escape is no character", "c.yaml:1:7"),
-        ('a: "x\\0y"', "a NUL character cannot stand in a config", "c.yaml:1:4"),
+        ('a: "x\\0y"', "a NUL character or a lone surrogate cannot stand in a config", "c.yaml:1:4"),
         ("a: b\0", "a NUL byte cannot stand in a config", "c.yaml:1:5"),
         ("a: 1\nb: \x1b[0m", "the control character U+001B cannot stand in a config", "c.yaml:2:4"),
         ("a: \ufeffb", "a byte order mark cannot stand in a config", "c.yaml:1:4"),

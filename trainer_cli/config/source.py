@@ -40,6 +40,7 @@ _WORDS: dict[str, Scalar] = {
 }
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what the parser counts as one
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_UNUSABLE = re.compile("[\0\ud800-\udfff]")
 
 # What the parser says → what it means here, and how to mend it.
 _SYNTAX: tuple[tuple[str, str, str | None], ...] = (
@@ -314,8 +315,8 @@ class _Builder:
 
     def scalar(self, event: Any) -> Scalar:
         text: str = event.value
-        if "\0" in text:
-            self.refuse(event, "a NUL character cannot stand in a config")
+        if _UNUSABLE.search(text):  # by an escape such as `"\\0"`; neither can be part of a path or be written again
+            self.refuse(event, "a NUL character or a lone surrogate cannot stand in a config")
         tag = event.tag
         if (tag is None and not event.implicit[0]) or tag == "!" or tag == f"{_CORE_TAG}str":
             return text
