@@ -10,15 +10,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer_cli.data.prepare import Dataset
 from trainer_cli.data.source import Split
 from trainer_cli.errors import DivergenceError
 from trainer_cli.ir.random import RandomStream
-from trainer_cli.training.contracts import Executable, Program
+from trainer_cli.targets import open_target
+from trainer_cli.targets.target import Executable, Target
+from trainer_cli.training.contracts import Program
 
 SLICE_SECONDS = 0.075
 """Long enough to amortise a native call, short enough for a progress bar and Ctrl-C."""
 _LARGEST_GROWTH = 8
 _EVALUATION_ROWS = 1 << 16
+
+
+def open_training_target(name: str, threads: int | None) -> Target:
+    """A target whose state is float32 through and through: checkpoints are, and resuming must change no bit."""
+    return open_target(name, threads=threads, precision="float32")
+
+
+def first_calls(executable: Executable, dataset: Dataset, hyperparameters: Mapping[str, float]) -> None:
+    """Make the executable compile now what it would compile when first called: no row is trained on."""
+    nothing = np.zeros(0, dtype=np.int32)
+    executable.train(dataset.train, nothing, 0, hyperparameters, 0)
+    held_out = dataset.validation or dataset.test
+    if held_out is not None:
+        executable.evaluate(held_out, nothing)
 
 
 @dataclass

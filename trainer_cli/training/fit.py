@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer_cli.errors import ConfigError, DivergenceError, Interrupted, TrainerError
-from trainer_cli.targets import open_target
 from trainer_cli.training import monitor, phases
 from trainer_cli.training.checkpoints import WeightReport, import_weights, write_checkpoint
 from trainer_cli.training.epoch import (
@@ -19,7 +18,9 @@ from trainer_cli.training.epoch import (
     Pacer,
     divergence_error,
     evaluate_split,
+    first_calls,
     locate_divergence,
+    open_training_target,
     phase_seed,
     row_order,
     train_epoch,
@@ -75,7 +76,7 @@ class _Run:
 
     def events(self) -> Iterator[Event]:
         self.plans = plan_phases(self.config, self.loaded.path.parent)
-        self.target = open_target(self.options.target, threads=self.options.threads)
+        self.target = open_training_target(self.options.target, self.options.threads)
         weights, resumed = self._begin()
         dataset = self.plans[0].dataset
         splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
@@ -166,9 +167,10 @@ class _Run:
         notes += phases.begin_search(self.state, plan.monitor, plan.best_mode, plan.loss, watched)
         began = time.perf_counter()
         self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
+        self.executable.load(self.state.tensors())
+        first_calls(self.executable, plan.dataset, plan.program.hyperparameters)
         compile_seconds = time.perf_counter() - began
         self.state.compile_seconds += compile_seconds
-        self.executable.load(self.state.tensors())
         yield PhaseStarted(
             phase=plan.position + 1,
             phases=len(self.plans),

@@ -13,8 +13,8 @@ from trainer_cli.data.encoding import Encoding
 from trainer_cli.data.prepare import apply, prepare
 from trainer_cli.data.source import INPUT, PartName, Source, Split
 from trainer_cli.errors import ConfigError, DataError, Problem
-from trainer_cli.targets import open_target
 from trainer_cli.training.checkpoints import CheckpointError, find_checkpoint, import_weights, read_checkpoint
+from trainer_cli.training.epoch import open_training_target
 from trainer_cli.training.phases import check_weights
 from trainer_cli.training.state import RunState, Tensors
 
@@ -50,7 +50,7 @@ class TrainedModel:
     def executable(self, program: Program, target: str, threads: int | None) -> Any:
         """The model with its weights on a target."""
         batch_size = phase_settings(self.config, self.phase).fit.batch_size
-        executable = open_target(target, threads=threads).compile(program, batch_size=batch_size)
+        executable = open_training_target(target, threads).compile(program, batch_size=batch_size)
         executable.load(self._state(program))
         return executable
 

@@ -18,10 +18,10 @@ from trainer_cli.compiler.program import INPUT, TARGET, Program
 from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Graph
+from trainer_cli.targets.cpu.aligned import aligned_bytes, aligned_floats
 from trainer_cli.targets.cpu.build import Entry, build
 from trainer_cli.targets.cpu.plan_source import FIXED, PlanSource, write_plan
-from trainer_cli.targets.cpu.aligned import aligned_bytes, aligned_floats
-from trainer_cli.targets.target import Slice, State
+from trainer_cli.targets.target import Slice, State, Totals
 
 WORK_PER_THREAD = 1_000_000
 """Floating-point operations of a step below which a second thread costs more than it saves: about 10 µs of one core."""
@@ -144,11 +144,12 @@ class CpuExecutable:
         first_step: int,
         hyperparameters: Mapping[str, float],
         seed: int,
+        totals: Totals | None = None,
     ) -> Slice:
         plan = self._training
         for name, place in plan.source.table.hyperparameters.items():
             plan.hyperparameters[place] = hyperparameters[name]
-        return self._run(plan, split, order, first_step=first_step, seed=seed)
+        return self._run(plan, split, order, first_step=first_step, seed=seed, before=totals)
 
     def evaluate(self, split: Split, order: NDArray[np.int32]) -> Slice:
         return self._run(self._evaluation, split, order)
@@ -168,9 +169,13 @@ class CpuExecutable:
         first_step: int = 0,
         seed: int = 0,
         output: NDArray[np.float32] | None = None,
+        before: Totals | None = None,
     ) -> Slice:
         rows = np.ascontiguousarray(order, dtype=np.int32)
         plan.totals[:] = 0.0
+        if before:
+            for name, (start, size) in plan.source.table.totals.items():
+                plan.totals[start : start + size] = before[name].ravel()
         plan.barrier[:] = 0
         plan.status[:] = 0
         kept = self._point(plan, split, rows, first_step, seed, output)
@@ -178,11 +183,11 @@ class CpuExecutable:
         del kept
         steps = int(plan.status[1])
         done = min(len(rows), steps * self.batch_size)
-        totals = {
+        sums = {
             name: plan.totals[start : start + size].reshape(self.program.totals()[name]).copy()
             for name, (start, size) in plan.source.table.totals.items()
         }
-        return Slice(steps, done, totals, bool(plan.status[0]))
+        return Slice(steps, done, sums, bool(plan.status[0]))
 
     def _point(
         self,

@@ -32,23 +32,22 @@ def first_nonfinite(
     graph = program.train
     if graph is None:
         return None
-    bindings: dict[str, Any] = {**hyperparameters, **state, "step": step, "seed": seed}
+    given: dict[str, Any] = {**hyperparameters, **state}
     for name, rows in inputs.items():
         scaled = rows.astype(np.float32) * np.float32(program.input.scale) if rows.dtype == np.uint8 else rows
-        bindings[name] = scaled.reshape(len(rows), *program.input.shape) if name == INPUT else scaled
+        given[name] = scaled.reshape(len(rows), *program.input.shape) if name == INPUT else scaled
+    with np.errstate(over="ignore"):  # a number such as a learning rate may itself be beyond float32
+        leaves = {name: np.asarray(value).astype(np.float32) for name, value in given.items()}
     if target is not None:
-        bindings[TARGET] = target
+        leaves[TARGET] = target
     roots = graph.roots()
-    # A number such as a learning rate may itself be beyond float32.
-    with np.errstate(over="ignore"):
-        leaves = {name: np.asarray(given).astype(np.float32) for name, given in bindings.items()}
     damaged = {value for value in reachable(roots) if value.op in _LEAVES and not np.isfinite(leaves[value.name]).all()}
 
     def watch(value: Value, result: NDArray[Any]) -> None:
         if result.dtype.kind == "f" and not np.isfinite(result).all():
             damaged.add(value)
 
-    evaluate(roots, {**leaves, TARGET: target, "step": step, "seed": seed}, len(inputs[INPUT]), np.float32, watch)
+    evaluate(roots, {**leaves, "step": step, "seed": seed}, len(inputs[INPUT]), np.float32, watch)
     loss = graph.outputs[LOSS_TOTAL]
     origin = _origin([loss] if loss in damaged else [root for root in roots if root in damaged], damaged)
     return None if origin is None else _words(origin)
