@@ -10,14 +10,14 @@ from typing import Any
 
 from trainer_cli.targets.cpu.intrinsics import inline_attributes, offset, out_of_line, stack_floats
 from trainer_cli.targets.cpu.linking import linked
-from trainer_cli.targets.cpu.microkernel import PANEL, pack_tile, panel_product, register_block
+from trainer_cli.targets.cpu.microkernel import PACKED_ROWS, PANEL, pack_tile, panel_product, register_block
 
 __all__ = ["PANEL", "product", "store_epilogue"]
 
-# A packed tile of B takes DEPTH_BLOCK rows of it: with 32 columns 16 KiB, half of a small first-level cache.
-DEPTH_BLOCK = 128
+# A packed tile of B takes DEPTH_BLOCK (128) rows of it: with 32 columns 16 KiB, half of a small first-level cache.
+DEPTH_BLOCK = 8 * PACKED_ROWS
 # Rows whose tiles wait on the stack between two depth blocks.
-ROW_BLOCK = 64
+ROW_BLOCK = 128
 # B is read where it lies, unless its rows are a multiple of this apart (2 KiB): they would all fall into a few sets of
 # the first-level cache. Copying a tile then pays for at least PACK_ROWS rows.
 ALIASED_STRIDE = 512

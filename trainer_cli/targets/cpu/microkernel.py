@@ -7,7 +7,7 @@ makes a product's bits independent of how its rows were divided among threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +20,11 @@ from trainer_cli.targets.cpu.intrinsics import FLOAT_POINTER, host_features, is_
 
 # Rows that one panel holds; threads divide rows at its multiples.
 PANEL = 8
+# A transpose writes whole squares, at most this many rows at once.
+PACKED_ROWS = 16
 _ELEMENT_BYTES = 4
-# A transpose works on squares of this side, whatever the vector width: one 128-bit lane.
-_SQUARE = 4
+# Floats in a 128-bit block, the reach of the cheap shuffles.
+_BLOCK = 4
 # A panel with fewer rows takes one half panel, if it can, and then single rows.
 _HALF_PANEL = PANEL // 2
 
@@ -287,62 +289,59 @@ def _copy_rows(builder: Any, block: Block, columns: int, b_depth: int, depth: An
             _store(builder, value, builder.gep(target, [_constant(i * lanes)]), lanes * _ELEMENT_BYTES)
 
 
-def _transpose_square(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
-    """Transpose the 4×4 squares that lie side by side in four vectors."""
+def _transpose(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
+    """Transpose a square of as many vectors as each has lanes: 4×4 inside 128-bit blocks, then the blocks."""
 
-    def interleave(left: Any, right: Any, pattern: list[int]) -> Any:
-        order = [base + (i if i < _SQUARE else i - _SQUARE + lanes) for base in range(0, lanes, 4) for i in pattern]
+    def interleave(left: Any, right: Any, pattern: Sequence[int]) -> Any:
+        order = [base + (i if i < _BLOCK else i - _BLOCK + lanes) for base in range(0, lanes, _BLOCK) for i in pattern]
         return _shuffle(builder, left, right, order)
 
-    low01, high01 = (interleave(rows[0], rows[1], pattern) for pattern in ([0, 4, 1, 5], [2, 6, 3, 7]))
-    low23, high23 = (interleave(rows[2], rows[3], pattern) for pattern in ([0, 4, 1, 5], [2, 6, 3, 7]))
-    return [
-        interleave(low01, low23, [0, 1, 4, 5]),
-        interleave(low01, low23, [2, 3, 6, 7]),
-        interleave(high01, high23, [0, 1, 4, 5]),
-        interleave(high01, high23, [2, 3, 6, 7]),
-    ]
+    def blocks(pair: Sequence[Any], chosen: Sequence[int]) -> Any:
+        return _shuffle(builder, pair[0], pair[1], [i * _BLOCK + lane for i in chosen for lane in range(_BLOCK)])
 
-
-def _concatenate(builder: Any, pieces: list[Any]) -> Any:
-    while len(pieces) > 1:
-        size = pieces[0].type.count
-        pieces = [_shuffle(builder, pieces[i], pieces[i + 1], list(range(2 * size))) for i in range(0, len(pieces), 2)]
-    return pieces[0]
+    # by_element[s][g]: block q holds element 4q + s of rows 4g … 4g + 3.
+    by_element: list[list[Any]] = [[] for _ in range(_BLOCK)]
+    for first in range(0, lanes, _BLOCK):
+        for half, pattern in enumerate(([0, 4, 1, 5], [2, 6, 3, 7])):
+            low, high = (interleave(rows[first + i], rows[first + i + 1], pattern) for i in (0, 2))
+            by_element[2 * half].append(interleave(low, high, [0, 1, 4, 5]))
+            by_element[2 * half + 1].append(interleave(low, high, [2, 3, 6, 7]))
+    for step, parts in enumerate(by_element):
+        if len(parts) == 2:
+            by_element[step] = [blocks(parts, chosen) for chosen in ([0, 2], [1, 3])]
+        elif len(parts) == 4:
+            left = [blocks(pair, [0, 1, 4, 5]) for pair in (parts[:2], parts[2:])]
+            right = [blocks(pair, [2, 3, 6, 7]) for pair in (parts[:2], parts[2:])]
+            by_element[step] = [
+                blocks(pair, chosen) for pair in (left, right) for chosen in ([0, 2, 4, 6], [1, 3, 5, 7])
+            ]
+    return [by_element[k % _BLOCK][k // _BLOCK] for k in range(lanes)]
 
 
 def _transpose_columns(
     builder: Any, block: Block, columns: int, b_column: int, depth: Any, b: Any, packed: Any
 ) -> None:
     lanes = block.lanes
-
-    def squares(k: Any, load: Callable[[Any], Any]) -> None:
+    steps = ir.Constant(ir.VectorType(_INDEX, lanes), list(range(lanes)))
+    with _loop(builder, _constant(0), depth, lanes) as k:
+        mask = builder.icmp_signed("<", steps, _splat(builder, builder.sub(depth, k), lanes))
         for i in range(-(-columns // lanes)):
-            sources = []
+            rows = []
             for lane in range(lanes):
                 # Lanes past the last column repeat it: what they hold is never read.
                 column = min(i * lanes + lane, columns - 1)
-                sources.append(load(builder.gep(b, [builder.add(k, _constant(column * b_column))])))
-            rows = [_concatenate(builder, sources[part::_SQUARE]) for part in range(_SQUARE)]
+                here = builder.gep(b, [builder.add(k, _constant(column * b_column))])
+                rows.append(_masked_load(builder, here, mask, lanes))
             target = builder.gep(packed, [builder.add(builder.mul(k, _constant(block.width)), _constant(i * lanes))])
-            for step, row in enumerate(_transpose_square(builder, rows, lanes)):
+            for step, row in enumerate(_transpose(builder, rows, lanes)):
                 _store(builder, row, builder.gep(target, [_constant(step * block.width)]), lanes * _ELEMENT_BYTES)
-
-    whole = builder.and_(depth, _constant(-_SQUARE))
-    with _loop(builder, _constant(0), whole, _SQUARE) as k:
-        squares(k, lambda pointer: _load(builder, pointer, _SQUARE))
-    rest = builder.sub(depth, whole)
-    with builder.if_then(builder.icmp_signed("!=", rest, _constant(0))):
-        steps = ir.Constant(ir.VectorType(_INDEX, _SQUARE), list(range(_SQUARE)))
-        mask = builder.icmp_signed("<", steps, _splat(builder, rest, _SQUARE))
-        squares(whole, lambda pointer: _masked_load(builder, pointer, mask, _SQUARE))
 
 
 def pack_tile(block: Block, columns: int, b_depth: int, b_column: int) -> Any:
     """An intrinsic `(column, depth, b, packed)` that lays `depth` rows of a tile of B one after another.
 
-    A packed row takes the block's full width. Up to three rows past `depth` may be overwritten, so `packed` must have
-    room for a multiple of four rows.
+    A packed row takes the block's full width. A few rows past `depth` may be overwritten: `packed` must have room for a
+    multiple of PACKED_ROWS rows.
     """
     rest = columns % block.width
 
