@@ -14,6 +14,7 @@ import yaml
 from trainer_cli.ir.random import RandomStream
 
 FEATURES = ("a", "b", "c", "d")
+ROOT = Path(__file__).parents[2]
 CLASSES = ("red", "green", "blue")
 CONFIG = """\
 name: flowers
@@ -61,17 +62,23 @@ class Project:
             text = yaml.safe_dump({key: value for key, value in values.items() if value is not None}, sort_keys=False)
         (self.folder / "config.yaml").write_text(text)
 
-    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        root = str(Path(__file__).parents[2])
-        return subprocess.run(
+    def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """The command as a process under way."""
+        return subprocess.Popen(
             [sys.executable, "-m", "trainer_cli", *arguments],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": root, **(environment or {})},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
         )
+
+    def run(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """The command, waited for."""
+        with self.start(*arguments, environment=environment) as process:
+            stdout, stderr = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
     def fit(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         """Train on the reference target, which starts at once."""
@@ -79,11 +86,24 @@ class Project:
         return self.run("fit", "config.yaml", *target, *arguments, **options)
 
 
-@pytest.fixture
-def project(tmp_path) -> Project:
-    made = Project(tmp_path)
+def make(folder: Path) -> Project:
+    made = Project(folder)
     made.configure()
     made.write_data(table())
+    return made
+
+
+@pytest.fixture
+def project(tmp_path) -> Project:
+    return make(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Project:
+    """A project with a finished run in `run`, which no test may change."""
+    made = make(tmp_path_factory.mktemp("trained"))
+    done = made.fit("--run-dir", "run")
+    assert done.returncode == 0, done.stderr
     return made
 
 

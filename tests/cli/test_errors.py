@@ -138,3 +138,22 @@ def test_a_truncated_checkpoint(project):
         path.write_bytes(path.read_bytes()[:-100])
     refused(project.fit("--resume", "run"), 3, r"last\.safetensors", "damaged")
     refused(project.run("predict", "run", "--data", "flowers.csv"), 3, r"best\.safetensors", "damaged")
+
+
+def test_a_damaged_plan_cache_costs_time_and_one_warning(project):
+    """Every file of the cache is overwritten with rubbish; the run must not notice."""
+    cache = project.folder / "cache"
+    environment = {"TRAINER_CACHE_DIR": str(cache)}
+    flags = ("--target", "cpu", "--json", "--set", "fit.epochs=1")
+    first = project.fit(*flags, environment=environment)
+    assert first.returncode == 0, first.stderr
+    files = [path for path in cache.rglob("*") if path.is_file()]
+    assert files
+    for path in files:
+        path.write_bytes(b"rubbish")
+    second = project.fit(*flags, environment=environment)
+    assert second.returncode == 0, second.stderr
+    assert "Traceback" not in second.stderr
+    assert second.stderr.count("warning:") <= 1
+    losses = [re.search(r'"loss": ([\d.e-]+)', done.stdout)[1] for done in (first, second)]
+    assert losses[0] == losses[1]

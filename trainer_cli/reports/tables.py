@@ -69,20 +69,53 @@ def layer_table(layers: Iterable[Any]) -> Table:
     return table
 
 
-_UNITS = {"flops": "FLOP", "bytes": "B", "arena": "B"}
+_UNITS = {"operations": "FLOP", "bytes": "B"}
+_SHOWN_BEFORE = ("batch_size",)
 
 
 def plan_rows(description: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What a target says of its plan, as label and words."""
+    """What a target says of its plan as a whole, as label and words."""
     rows = []
     for key, value in description.items():
+        if isinstance(value, list | dict) or key in _SHOWN_BEFORE:
+            continue
         unit = next((unit for word, unit in _UNITS.items() if word in key), None)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            words = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-        else:
-            words = text.amount(value, unit) if unit else text.number(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        words = text.amount(value, unit) if number and unit else text.number(value) if number else str(value)
         rows.append((key.replace("_", " "), words))
     return rows
+
+
+def region_table(regions: Sequence[Mapping[str, Any]]) -> Table:
+    """The kernels of a step in their order; a line between regions is a barrier, at which the threads meet."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    table.add_column("region", justify="right")
+    table.add_column("kernel")
+    table.add_column("split", no_wrap=True)
+    table.add_column("elements", justify="right", no_wrap=True)
+    table.add_column("operations", justify="right", no_wrap=True)
+    table.add_column("updates")
+    for position, region in enumerate(regions):
+        kernels = region["kernels"]
+        for order, kernel in enumerate(kernels):
+            table.add_row(
+                str(position + 1) if order == 0 else "",
+                kernel["kernel"],
+                kernel["split"],
+                f"{kernel['elements']:,}",
+                f"{kernel['operations']:,}",
+                _updated(kernel["updates"]),
+                end_section=order == len(kernels) - 1,
+            )
+    return table
+
+
+def _updated(names: Sequence[str]) -> str:
+    """`dense_1/kernel and 2 slots`: weights are called `<layer>/<weight>`, slots `<layer>/<weight>/<slot>`."""
+    weights = [name for name in names if name.count("/") == 1]
+    slots = len(names) - len(weights)
+    words = ", ".join(weights)
+    return f"{words} and {slots} slot{'s' if slots != 1 else ''}" if slots else words
 
 
 def print_compilation(compiled: Compilation, stream: IO[str] | None = None) -> None:
@@ -98,6 +131,10 @@ def print_compilation(compiled: Compilation, stream: IO[str] | None = None) -> N
     stream = stream or sys.stdout
     print_table(layer_table(compiled.layers), stream)
     print("", *text.aligned(rows), sep="\n", file=stream)
+    regions = compiled.description.get("regions")
+    if regions:
+        print(file=stream)
+        print_table(region_table(regions), stream)
 
 
 def print_table(table: Table, stream: IO[str]) -> None:
