@@ -1,4 +1,4 @@
-"""The CPU target in real runs: thread counts and interruptions change no bit, and the numbers are near the reference's."""
+"""The CPU target in real runs: threads and interruptions change no bit, and the numbers are near the reference's."""
 
 from __future__ import annotations
 

@@ -252,6 +252,16 @@ def test_a_signal_during_validation_loses_no_training(bench, linear, monkeypatch
     assert without_clock(bench.lines("cut")) == without_clock(bench.lines("whole"))
 
 
+def test_a_signal_while_compiling_stops_at_once_and_can_be_resumed(bench, linear, monkeypatch):
+    bench.run("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(linear.Executable, "load", lambda self, state: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(Interrupted, match="while compiling"):
+            bench.run("cut")
+    bench.run("cut", resume=bench.folder / "cut")
+    assert bits(bench.state("cut")) == bits(bench.state("whole"))
+
+
 def test_a_run_that_was_killed_resumes_from_its_last_checkpoint(bench, small_slices):
     bench.run("whole")
     events = bench.iterate("cut")

@@ -82,7 +82,10 @@ def test_only_run_directories_are_resumed(tmp_path):
     with pytest.raises(ConfigError, match="no run directory"):
         open_run_directory(tmp_path)
     (tmp_path / "checkpoints").mkdir()
-    assert open_run_directory(tmp_path).last.parent.name == "checkpoints"
+    (tmp_path / "checkpoints" / ".last.safetensors.1.part").touch()
+    (tmp_path / "checkpoints" / "last.safetensors").touch()
+    assert open_run_directory(tmp_path).last.is_file()
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
 
 
 def test_the_manifest_tells_what_ran_on_what(tmp_path):

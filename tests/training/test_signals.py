@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from trainer_cli.errors import Interrupted
 from trainer_cli.training.signals import SignalFlag
 
 
@@ -28,6 +29,15 @@ def test_a_second_interrupt_acts_at_once():
         assert flag.number == signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_where_nothing_is_to_be_saved_the_first_signal_acts_at_once():
+    with SignalFlag() as flag:
+        with pytest.raises(Interrupted, match="while compiling") as caught, flag.at_once("compiling", "a hint"):
+            signal.raise_signal(signal.SIGTERM)
+        assert (caught.value.exit_code, caught.value.hint) == (143, "a hint")
+        with pytest.raises(Interrupted), flag.at_once("compiling again"):
+            pytest.fail("a signal that came before stops it, too")
 
 
 def test_another_thread_leaves_the_handlers_alone():

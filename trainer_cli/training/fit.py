@@ -75,7 +75,8 @@ class _Run:
         self.earlier_seconds = 0.0
 
     def events(self) -> Iterator[Event]:
-        self.plans = plan_phases(self.config, self.loaded.path.parent)
+        with self.flag.at_once("reading the data"):
+            self.plans = plan_phases(self.config, self.loaded.path.parent)
         self.target = open_training_target(self.options.target, self.options.threads)
         weights, resumed = self._begin()
         dataset = self.plans[0].dataset
@@ -166,9 +167,10 @@ class _Run:
         watched = None if stopping is None else stopping.monitor
         notes += phases.begin_search(self.state, plan.monitor, plan.best_mode, plan.loss, watched)
         began = time.perf_counter()
-        self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
-        self.executable.load(self.state.tensors())
-        first_calls(self.executable, plan.dataset, plan.program.hyperparameters)
+        with self.flag.at_once("compiling", f"go on with: trainer fit --resume {self.directory.path}"):
+            self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
+            self.executable.load(self.state.tensors())
+            first_calls(self.executable, plan.dataset, plan.program.hyperparameters)
         compile_seconds = time.perf_counter() - began
         self.state.compile_seconds += compile_seconds
         yield PhaseStarted(

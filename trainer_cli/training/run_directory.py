@@ -11,14 +11,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from trainer_cli.errors import ConfigError, ResourceError
 from trainer_cli.training.checkpoints import versions, write_atomically
-
-_OWN_FILES = ("config.yaml", "manifest.json", "metrics.jsonl", "summary.json", "checkpoints")
 
 
 class RunDirectory:
@@ -121,9 +120,12 @@ def _refuse_used(path: Path) -> None:
 
 
 def open_run_directory(path: Path) -> RunDirectory:
-    """The folder of a run that is to go on."""
+    """The folder of a run that is to go on; what a killed process left half written is removed."""
     if not (path / "checkpoints").is_dir():
         raise ConfigError(f"{path} is no run directory: it has no checkpoints", hint="give the folder that `fit` made")
+    with suppress(OSError):
+        for leftover in (*path.glob(".*.part"), *path.glob("checkpoints/.*.part")):
+            leftover.unlink()
     return RunDirectory(path)
 
 

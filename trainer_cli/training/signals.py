@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
+
+from trainer_cli.errors import Interrupted
 
 WATCHED = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name))
 
@@ -20,6 +24,7 @@ class SignalFlag:
     def __init__(self) -> None:
         self.number: int | None = None
         self._previous: dict[int, Any] = {}
+        self._at_once: tuple[str, str | None] | None = None
 
     def __enter__(self) -> SignalFlag:
         if threading.current_thread() is threading.main_thread():
@@ -35,8 +40,26 @@ class SignalFlag:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._previous.clear()
 
+    @contextmanager
+    def at_once(self, doing: str, hint: str | None = None) -> Iterator[None]:
+        """While entered, even the first signal stops the run at once: there is nothing to save."""
+        self._at_once = (doing, hint)
+        try:
+            if self.number is not None:
+                self._stop(self.number)
+            yield
+        finally:
+            self._at_once = None
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.number is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         if self.number is None:
             self.number = number
+            # Should someone swallow what is raised here, the flag still stops the run at the next look at it.
+            self._stop(number)
+
+    def _stop(self, number: int) -> None:
+        if self._at_once is not None:
+            doing, hint = self._at_once
+            raise Interrupted(number, f"interrupted while {doing}", hint=hint)
