@@ -39,7 +39,7 @@ def step_cost(graph: Graph, batch_size: int) -> Cost:
 def operations_of(value: Value, batch_size: int) -> int:
     """Floating-point operations of one value."""
     if value.op == "contract":
-        extents = (batch_size if extent is BATCH else int(extent) for extent in label_extents(value).values())  # type: ignore[call-overload]
+        extents = (batch_size if extent is BATCH else int(extent) for extent in label_extents(value).values())
         return 2 * math.prod(extents)
     if value.op in ("convolve", "convolve_input_gradient", "convolve_kernel_gradient"):
         return 2 * _convolution_terms(value, batch_size)

@@ -47,7 +47,7 @@ class Schedule:
 
 
 def elements(shape: Shape, batch_size: int) -> int:
-    return math.prod(batch_size if extent is BATCH else int(extent) for extent in shape)  # type: ignore[call-overload]
+    return math.prod(batch_size if extent is BATCH else int(extent) for extent in shape)
 
 
 def plan_memory(graph: Graph, partition: Partition, batch_size: int) -> Schedule:

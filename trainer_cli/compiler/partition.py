@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from trainer_cli.compiler.fuse import Fusion
 from trainer_cli.compiler.kernels import (
-    LEAF_TENSORS,
     ROOTS,
     Access,
     Kernel,
@@ -45,10 +44,28 @@ class Split:
 
 
 @dataclass(frozen=True)
+class LeafBuffer:
+    """The memory of a weight or a state, by name; it lives outside the arena."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class TotalBuffer:
+    """The epoch's total of that name."""
+
+    name: str
+
+
+BufferKey: TypeAlias = Value | LeafBuffer | TotalBuffer
+"""What memory a kernel touches: a value's place in the arena, a leaf, a total."""
+
+
+@dataclass(frozen=True)
 class Touch:
     """A kernel's use of a buffer: written or read, and whether it stays in its own slices of the first axis."""
 
-    buffer: object
+    buffer: BufferKey
     writes: bool
     own: bool
 
@@ -80,8 +97,8 @@ def split_of(shape: Shape) -> Split:
         return Split("single")
     if shape[0] is BATCH:
         return Split("rows")
-    extent = int(shape[0])  # type: ignore[call-overload]
-    width = math.prod(int(other) for other in shape[1:])  # type: ignore[call-overload]
+    extent = int(shape[0])
+    width = math.prod(int(other) for other in shape[1:])
     if extent * width < FLAT_BLOCK:
         return Split("single")
     return Split("slices", extent, ROW_BLOCK if width >= ROW_BLOCK else FLAT_BLOCK)
@@ -106,24 +123,19 @@ def partition(fusion: Fusion) -> Partition:
     return result
 
 
-def leaf_buffer(name: str) -> tuple[str, str]:
-    """The key of a weight's or state's buffer."""
-    return ("leaf", name)
-
-
-def buffer_of(value: Value) -> object:
+def buffer_of(value: Value) -> BufferKey:
     """The key of the buffer that a value lives in."""
     base = storage(value)
-    if base.op in LEAF_TENSORS:
-        return leaf_buffer(base.name)
+    if base.op in ("weight", "state"):
+        return LeafBuffer(base.name)
     return base
 
 
 def _touches(kernel: Kernel, replicated: dict[Value, bool]) -> list[Touch]:
-    found: dict[tuple[object, bool], bool] = {}
+    found: dict[tuple[BufferKey, bool], bool] = {}
     inside = set(kernel.computed)
 
-    def touch(buffer: object, writes: bool, own: bool) -> None:
+    def touch(buffer: BufferKey, writes: bool, own: bool) -> None:
         found[buffer, writes] = found.get((buffer, writes), True) and own
 
     for value in kernel.computed:
@@ -138,9 +150,9 @@ def _touches(kernel: Kernel, replicated: dict[Value, bool]) -> list[Touch]:
     for value in kernel.stores:
         touch(buffer_of(value), True, True)
     for _, name in kernel.updates:
-        touch(leaf_buffer(name), True, True)
+        touch(LeafBuffer(name), True, True)
     for _, name in kernel.totals:
-        touch(("total", name), True, True)
+        touch(TotalBuffer(name), True, True)
     return [Touch(buffer, writes, own) for (buffer, writes), own in found.items()]
 
 
@@ -167,7 +179,7 @@ def _conflict(first: Kernel, second: Kernel, splits: dict[Kernel, Split], touche
     if splits[first].kind == splits[second].kind == "single":
         return False
     aligned = splits[first] == splits[second]
-    known: dict[object, list[Touch]] = {}
+    known: dict[BufferKey, list[Touch]] = {}
     for touch in touches[first]:
         known.setdefault(touch.buffer, []).append(touch)
     for later in touches[second]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +73,7 @@ class Program:
         graph = self.evaluate
         if graph is None:
             return {}
-        return {name: tuple(map(int, value.shape)) for name, value in graph.outputs.items()}  # type: ignore[call-overload]
+        return {name: tuple(map(int, value.shape)) for name, value in graph.outputs.items()}
 
     def initial_state(self, seed: int) -> dict[str, NDArray[np.float32]]:
         """First values of all weights and slots; each weight draws from a stream of its own."""
@@ -106,7 +105,7 @@ def build_program(config: Config, input_spec: InputSpec, *, phase: int = 0) -> P
     architecture = config.architecture
     inference = trace(architecture, input_spec, training=False, freeze=settings.freeze)
     inference.graph.outputs[PREDICTION] = inference.prediction.value
-    output_shape = tuple(int(extent) for extent in inference.prediction.value.shape[1:])  # type: ignore[call-overload]
+    output_shape = tuple(int(extent) for extent in inference.prediction.value.shape[1:])
     program = Program(input_spec, output_shape, inference.layers, inference.weights, inference.graph)
     program.output_activation = inference.prediction.activation_name
     if settings.loss is None:
@@ -136,11 +135,12 @@ def build_program(config: Config, input_spec: InputSpec, *, phase: int = 0) -> P
 def _single(settings: PhaseSettings) -> tuple[Loss, list[Metric]]:
     """The loss and metrics of the one output. Raises ConfigError for settings by output name."""
     problems = []
-    given: Any = settings.loss
-    if isinstance(given, dict):
+    if isinstance(settings.loss, dict):
         problems.append(Problem("a loss by output name is not supported yet: the model has one output", ("loss",)))
     if isinstance(settings.metrics, dict):
         problems.append(Problem("metrics by output name are not supported yet: give a list", ("metrics",)))
-    if problems:
+    if settings.loss_weights is not None:
+        problems.append(Problem("`loss_weights` is not supported yet: the model has one output", ("loss_weights",)))
+    if problems or settings.loss is None or isinstance(settings.loss, dict) or isinstance(settings.metrics, dict):
         raise ConfigError(problems)
-    return given, list(settings.metrics)
+    return settings.loss, list(settings.metrics)

@@ -1,4 +1,4 @@
-"""The trace pass: an architecture and the signature of its input in, a forward graph with weights and layer rows out."""
+"""The trace pass: an architecture and the signature of its input in, a forward graph with its weights out."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Scope:
 
     def slot(self, name: str, initial: float = 0.0) -> Value:
         full = f"{self._weight.name}/{name}"
-        shape = tuple(int(extent) for extent in self._weight.shape)  # type: ignore[call-overload]
+        shape = tuple(int(extent) for extent in self._weight.shape)
         self._update.slots[full] = SlotSpec(full, self._weight.name, shape, initial)
         return self._graph.state(full, shape)
 

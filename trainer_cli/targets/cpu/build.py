@@ -43,7 +43,9 @@ def build(text: str, *, use_cache: bool = True) -> tuple[Entry, bool]:
             if known is not None:
                 return load(known), True
         except (ValueError, RuntimeError) as error:
-            warnings.warn(f"the cached plan {place} is damaged ({error}); compiling again", RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"the cached plan {place} is damaged ({error}); compiling again", RuntimeWarning, stacklevel=2
+            )
     plan = compile_plan(text)
     if place is not None:
         try:
@@ -110,5 +112,3 @@ def load(plan: StoredPlan) -> Entry:
             raise RuntimeError(f"the plan ended with status {status}")
 
     return run
-
-

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from trainer_cli.compiler.kernels import Kernel, storage
 from trainer_cli.compiler.memory import Schedule
-from trainer_cli.compiler.partition import Split
+from trainer_cli.compiler.partition import BufferKey, LeafBuffer, Split
 from trainer_cli.compiler.trace import InputSpec
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
@@ -72,10 +72,10 @@ from numba import njit, types
 
 from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p, logistic, power, sin, tanh
 from trainer_cli.targets.cpu.runtime import (
-    INFINITY, OPTIONS, bool_pointer, byte_pointer, copy_rows, double_pointer, float32, float64, float_pointer,
-    floor, flush_subnormals, gather_bytes, gather_floats, inline_attributes, int32, int_pointer, kernel_attributes, linked,
-    offset, product, random_uniform, restore_float_state, share, sign, sqrt, stack_floats,
-    uint8, wait_for_all, word_pointer,
+    INFINITY, OPTIONS, bool_pointer, byte_pointer, copy_rows, double_pointer, float32, float64, float_pointer, floor,
+    flush_subnormals, gather_bytes, gather_floats, inline_attributes, int32, int_pointer, kernel_attributes, linked,
+    offset, product, random_uniform, restore_float_state, share, sign, sqrt, stack_floats, uint8, wait_for_all,
+    word_pointer,
 )
 '''
 
@@ -231,15 +231,14 @@ class _PlanWriter:
         shares = f"share({split.extent}, {split.block}, "
         return f"{shares}thread, threads)", f"{shares}thread + 1, threads)"
 
-    def _argument(self, key: object) -> str:
+    def _argument(self, key: BufferKey) -> str:
         if isinstance(key, Value):
             if key.op == "constant":
                 return f"k{self.table.constants.index(key)}"
             return self._pointer(key)
-        kind, name = key  # type: ignore[misc]
-        if kind == "leaf":
-            return f"w{list(self.table.leaves).index(name)}"
-        return f"offset(totals, {self.table.totals[name][0]})"
+        if isinstance(key, LeafBuffer):
+            return f"w{list(self.table.leaves).index(key.name)}"
+        return f"offset(totals, {self.table.totals[key.name][0]})"
 
     def _pointer(self, value: Value) -> str:
         return f"b{list(self.schedule.buffers).index(value)}"
@@ -313,9 +312,7 @@ def _scalar_expression(value: Value, operands: list[str], table: Table) -> str:
     return form.format(*operands)
 
 
-def _definitions(
-    kernels: list[Kernel], sources: dict[Kernel, KernelSource]
-) -> tuple[list[str], dict[Kernel, str]]:
+def _definitions(kernels: list[Kernel], sources: dict[Kernel, KernelSource]) -> tuple[list[str], dict[Kernel, str]]:
     """The functions of all kernels, identical ones once, and the name of each kernel's function."""
     names: dict[Kernel, str] = {}
     by_text: dict[str, str] = {}

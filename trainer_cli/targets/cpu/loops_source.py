@@ -1,8 +1,8 @@
-"""Loop nests: a kernel without a root in, the groups of axes it loops over, or its loops row by row, out."""
+"""Loops: a kernel without a root in, its source out: one nest of loops over the domain, or loops row by row."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
 
 from trainer_cli.compiler.kernels import (
     MAPPED,
@@ -14,13 +14,55 @@ from trainer_cli.compiler.kernels import (
 )
 from trainer_cli.compiler.stages import stages_of
 from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import BATCH
 from trainer_cli.targets.cpu.expressions import Elements, linear_index
-
-if TYPE_CHECKING:
-    from trainer_cli.targets.cpu.kernel_source import _Writer
+from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
 
 
-def loop_axes(kernel: Kernel, replicated: dict[Value, bool]) -> list[list[int]]:
+def write_loops(writer: KernelWriter) -> KernelSource:
+    """Elementwise work, and reductions along rows."""
+    kernel = writer.kernel
+    if kernel.outer is not None:
+        _write_rows(writer, kernel.outer)
+        return writer.finish(whole=False)
+    axes = _loop_axes(kernel, writer.replicated)
+    writer.absorbed = {f"i{axis}" for group in axes for axis in group[:-1]}
+    elements = writer.elements()
+    _nest(writer, axes, 0, elements)
+    return writer.finish(whole=False)
+
+
+def _nest(writer: KernelWriter, axes: list[list[int]], depth: int, elements: Elements) -> None:
+    """Loops over groups of the domain's axes, outermost first, around the body."""
+    domain = writer.kernel.domain
+    if depth == len(axes):
+        if not axes:
+            writer.lines.add("here = 0")
+        writer.body(elements)
+        return
+    group = axes[depth]
+    extent = 1
+    for axis in group:
+        extent *= 1 if domain[axis] is BATCH else int(domain[axis])  # type: ignore[call-overload]
+    name = f"i{group[-1]}"
+    if 0 in group:
+        # The first axis (with what is taken together with it) runs over the block.
+        inner = 1
+        for axis in group[1:]:
+            inner *= int(domain[axis])  # type: ignore[call-overload]
+        bounds = ("begin", "end") if inner == 1 else (f"begin * {inner}", f"end * {inner}")
+        header = f"for {name} in range({bounds[0]}, {bounds[1]}):"
+    else:
+        header = f"for {name} in range({extent}):"
+    with writer.lines.block(header):
+        so_far = f"i{axes[0][-1]}" if depth == 0 else f"h{depth - 1} * {extent} + {name}"
+        place = "here" if depth == len(axes) - 1 else f"h{depth}"
+        writer.lines.add(f"{place} = {so_far}")
+        with elements.scope():
+            _nest(writer, axes, depth + 1, elements)
+
+
+def _loop_axes(kernel: Kernel, replicated: dict[Value, bool]) -> list[list[int]]:
     """The domain's axes in groups that one loop can run over: neighbours that every read holds together.
 
     A group's loop is named after its last axis. Axes of extent 1 need no loop.
@@ -44,10 +86,10 @@ def _holds_both(coordinates: tuple[str, ...], first: int, second: int) -> bool:
     if one not in coordinates and two not in coordinates:
         return "?" not in coordinates
     present = [name for name in coordinates if name != "0"]
-    return any(pair == (one, two) for pair in zip(present, present[1:], strict=False))
+    return any(pair == (one, two) for pair in itertools.pairwise(present))
 
 
-def write_row_loops(writer: _Writer, outer: int) -> None:
+def _write_rows(writer: KernelWriter, outer: int) -> None:
     """For each row: the stages of work along it, each a loop, and the numbers of the row in between."""
     kernel, lines = writer.kernel, writer.lines
     domain = kernel.domain
@@ -76,7 +118,7 @@ def write_row_loops(writer: _Writer, outer: int) -> None:
     rows(0)
 
 
-def _write_stage(writer: _Writer, elements: Elements, outer: int, whole: list[Value]) -> None:
+def _write_stage(writer: KernelWriter, elements: Elements, outer: int, whole: list[Value]) -> None:
     """One loop along a row: elementwise values, and the reductions that end with it."""
     kernel, lines = writer.kernel, writer.lines
     domain = kernel.domain
@@ -115,7 +157,7 @@ def _write_stage(writer: _Writer, elements: Elements, outer: int, whole: list[Va
         elements.local[value] = totals[value][1] if value.op == "argmax" else totals[value][0]
 
 
-def _accumulate(writer: _Writer, value: Value, names: tuple[str, str], item: str, rank: int) -> None:
+def _accumulate(writer: KernelWriter, value: Value, names: tuple[str, str], item: str, rank: int) -> None:
     total, best = names
     if value.op == "reduce_sum":
         writer.lines.add(f"{total} += {item}")

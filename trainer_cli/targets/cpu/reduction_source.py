@@ -1,0 +1,104 @@
+"""Reductions: a sum, a maximum or a scatter in, the source of its loops and of the work behind it out."""
+
+from __future__ import annotations
+
+from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import IRError
+from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter, coordinate_of, static_extent
+
+COLUMN_CHUNK = 64
+"""Columns whose sums a reduction keeps on the stack: four vectors of 16 floats."""
+
+
+def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
+    """A sum or maximum over axes that stand together: kept axes before, reduced ones, kept axes behind."""
+    operand, axes = root.operands[0], root.attributes["axes"]
+    if axes != tuple(range(axes[0], axes[-1] + 1)):
+        raise IRError(f"the axes of {root!r} do not stand together")
+    reduced, batched_sum = static_extent(operand.shape[axes[0] : axes[-1] + 1])
+    suffix, _ = static_extent(operand.shape[axes[-1] + 1 :])
+    prefix_rest, _ = static_extent(operand.shape[1 : axes[0]]) if axes[0] > 0 else (1, False)
+    count = f"rows * {reduced}" if batched_sum else str(reduced)
+    source = writer.pointer_of(operand)
+    largest = root.op == "reduce_max"
+    elements = writer.elements()
+    needed = writer.needed_axes()
+
+    def finish(value: str) -> None:
+        elements.local[root] = value
+        for axis in sorted(needed):
+            writer.lines.add(f"i{axis} = {coordinate_of(root.shape, axis)}")
+        writer.body(elements)
+
+    def combine(total: str, item: str) -> str:
+        return (
+            f"{total} = {item} if ({item} > {total}) or ({item} != {item}) else {total}"
+            if largest
+            else (f"{total} += {item}")
+        )
+
+    if axes[0] > 0:
+        times = "" if prefix_rest == 1 else f" * {prefix_rest}"
+        outer, columns = f"for n in range(begin{times}, end{times}):", ("0", str(suffix))
+    else:
+        rest, _ = static_extent(root.shape[1:])
+        single = root.shape == ()
+        outer, columns = "for n in range(1):", ("0", "1") if single else (f"begin * {rest}", f"end * {rest}")
+    size = f"{count} * {suffix}" if suffix != 1 else count
+    with writer.lines.block(outer), elements.scope():
+        writer.lines.add(f"base = n * {size}" if axes[0] > 0 else "base = 0")
+        writer.lines.add(f"kept = n * {suffix}" if axes[0] > 0 else "kept = 0")
+        if suffix == 1:
+            # One number at the end of a long sum: kept in double precision.
+            writer.lines.add("total = -INFINITY" if largest else "total = 0.0")
+            with writer.lines.block(f"for k in range({count}):"):
+                writer.lines.add(f"item = {source}[base + k]")
+                writer.lines.add(combine("total", "item"))
+            writer.lines.add("v0 = float32(total)")
+            writer.lines.add("here = kept")
+            finish("v0")
+        else:
+            writer.lines.add(f"sums = stack_floats({COLUMN_CHUNK})")
+            with writer.lines.block(f"for start in range({columns[0]}, {columns[1]}, {COLUMN_CHUNK}):"):
+                writer.lines.add(f"width = min({COLUMN_CHUNK}, {columns[1]} - start)")
+                with writer.lines.block("for c in range(width):"):
+                    writer.lines.add("sums[c] = float32(-INFINITY)" if largest else "sums[c] = float32(0.0)")
+                with writer.lines.block(f"for k in range({count}):"), writer.lines.block("for c in range(width):"):
+                    writer.lines.add(f"item = {source}[base + k * {suffix} + start + c]")
+                    if largest:
+                        writer.lines.add("largest = sums[c]")
+                        writer.lines.add(combine("largest", "item"))
+                        writer.lines.add("sums[c] = largest")
+                    else:
+                        writer.lines.add("sums[c] += item")
+                with writer.lines.block("for c in range(width):"):
+                    writer.lines.add("v0 = sums[c]")
+                    writer.lines.add("here = kept + start + c")
+                    finish("v0")
+    return writer.finish(whole=False)
+
+
+def write_scatter(writer: KernelWriter, root: Value) -> KernelSource:
+    """Sums of rows by number: each thread goes through all indices and adds the rows whose sum is its own."""
+    indices, updates = root.operands
+    count, batched = static_extent(indices.shape)
+    width, _ = static_extent(root.shape[1:])
+    numbers, rows = writer.pointer_of(indices), writer.pointer_of(updates)
+    table = writer.pointer_of(root)
+    elements = writer.elements()
+    with writer.lines.block(f"for i in range(begin * {width}, end * {width}):"):
+        writer.lines.add(f"{table}[i] = float32(0.0)")
+    with writer.lines.block(f"for n in range({f'rows * {count}' if batched else count}):"):
+        writer.lines.add(f"target = {numbers}[n]")
+        own = "if target >= begin and target < end:"
+        with writer.lines.block(own), writer.lines.block(f"for c in range({width}):"):
+            writer.lines.add(f"{table}[target * {width} + c] += {rows}[n * {width} + c]")
+    if writer.kernel.body or writer.kernel.updates or writer.kernel.totals:
+        needed = writer.needed_axes()
+        with writer.lines.block(f"for here in range(begin * {width}, end * {width}):"):
+            writer.lines.add(f"v0 = {table}[here]")
+            elements.local[root] = "v0"
+            for axis in sorted(needed):
+                writer.lines.add(f"i{axis} = {coordinate_of(root.shape, axis)}")
+            writer.body(elements)
+    return writer.finish(whole=True)

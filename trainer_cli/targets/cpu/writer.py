@@ -1,0 +1,141 @@
+"""The kernel writer: a kernel in, its parameters by need and the lines that write its results out.
+
+The files that write one kind of kernel each share it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trainer_cli.compiler.kernels import (
+    MAPPED,
+    Coordinates,
+    Kernel,
+    identity_coordinates,
+    reads_counter,
+    reads_of,
+)
+from trainer_cli.compiler.partition import BufferKey, LeafBuffer, TotalBuffer, buffer_of
+from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import BATCH, Shape
+from trainer_cli.targets.cpu.expressions import Elements, Lines, linear_index
+
+
+@dataclass
+class KernelSource:
+    """The text of a kernel, with what its parameters stand for.
+
+    `definitions` are function definitions in which `{name}` stands for the kernel's name. The main function is
+    `{name}(begin, end, rows, *pointers, *scalars)`; begin and end count the first axis of the domain. `whole` kernels
+    are called once for all blocks of a thread, others once per block.
+    """
+
+    definitions: str
+    pointers: list[BufferKey]
+    scalars: list[Value]
+    whole: bool
+
+
+@dataclass
+class KernelWriter:
+    """One kernel while it is written."""
+
+    kernel: Kernel
+    replicated: dict[Value, bool]
+    lines: Lines = field(default_factory=lambda: Lines(1))
+    pointers: dict[BufferKey, str] = field(default_factory=dict)
+    scalars: dict[Value, str] = field(default_factory=dict)
+    here: str = "here"
+    # Coordinates that a loop over several axes at once counts together with the one behind them.
+    absorbed: set[str] = field(default_factory=set)
+
+    def pointer(self, key: BufferKey) -> str:
+        return self.pointers.setdefault(key, f"p{len(self.pointers)}")
+
+    def pointer_of(self, value: Value) -> str:
+        return self.pointer(buffer_of(value))
+
+    def scalar(self, value: Value) -> str:
+        return self.scalars.setdefault(value, f"s{len(self.scalars)}")
+
+    def index(self, value: Value, coordinates: Coordinates) -> str:
+        if value.shape == self.kernel.domain and coordinates == identity_coordinates(value.shape):
+            return self.here
+        return linear_index(value.shape, ["0" if name in self.absorbed else name for name in coordinates])
+
+    def elements(self) -> Elements:
+        return Elements(self.lines, self.replicated, self.pointer_of, self.scalar, self.index)
+
+    def declare(self) -> None:
+        """Give the buffers that are written their parameters, whatever order the lines come to need them in."""
+        for value in self.kernel.stores:
+            self.pointer_of(value)
+        for _, name in self.kernel.updates:
+            self.pointer(LeafBuffer(name))
+        for _, name in self.kernel.totals:
+            self.pointer(TotalBuffer(name))
+
+    def write_results(self, elements: Elements, shape: Shape, place: str) -> None:
+        """Store, update and add up the values of this shape at the current element."""
+        coordinates = identity_coordinates(shape)
+        for value in self.kernel.stores:
+            if value.shape == shape and value in elements.local:
+                name = elements.local[value]
+                self.lines.add(f"{self.pointer_of(value)}[{place}] = {stored_form(value, name)}")
+        for value, name in self.kernel.updates:
+            if value.shape == shape and (value in elements.local or not self.computes(value)):
+                read = elements.read(value, coordinates)
+                self.lines.add(f"{self.pointer(LeafBuffer(name))}[{place}] = {read}")
+        for value, name in self.kernel.totals:
+            if value.shape == shape and (value in elements.local or not self.computes(value)):
+                read = elements.read(value, coordinates)
+                self.lines.add(f"{self.pointer(TotalBuffer(name))}[{place}] += {read}")
+
+    def computes(self, value: Value) -> bool:
+        return value in self.kernel.computed
+
+    def body(self, elements: Elements) -> None:
+        """Compute the whole body at the current element and write its results."""
+        coordinates = identity_coordinates(self.kernel.domain)
+        for value in self.kernel.body:
+            elements.define(value, coordinates)
+        self.write_results(elements, self.kernel.domain, self.here)
+
+    def needed_axes(self) -> set[int]:
+        """The axes of the domain whose coordinate some line will name."""
+        domain = self.kernel.domain
+        needed: set[int] = set()
+        for value in self.kernel.body:
+            if value.op in MAPPED or reads_counter(value):
+                return {axis for axis, extent in enumerate(domain) if extent != 1}
+            for access in reads_of(value, self.replicated):
+                if access.value.shape == domain and access.coordinates == identity_coordinates(domain):
+                    continue
+                needed |= {int(name[1:]) for name in access.coordinates or () if name.startswith("i")}
+        return needed
+
+    def finish(self, before: str = "", *, whole: bool) -> KernelSource:
+        """The kernel's text around the lines written; `before` are definitions that it calls."""
+        parameters = ["begin", "end", "rows", *self.pointers.values(), *self.scalars.values()]
+        head = ["@linked", f"def {{name}}({', '.join(parameters)}):", "    kernel_attributes()"]
+        text = "\n".join([*head, *self.lines.lines, ""])
+        return KernelSource(before + text, list(self.pointers), list(self.scalars), whole)
+
+
+def stored_form(value: Value, name: str) -> str:
+    return f"uint8({name})" if value.dtype == "bool" else name
+
+
+def static_extent(shape: Shape) -> tuple[int, bool]:
+    """Elements of a shape without its batch axis, and whether it has one."""
+    size = 1
+    for extent in shape:
+        size *= 1 if extent is BATCH else int(extent)  # type: ignore[call-overload]
+    return size, any(extent is BATCH for extent in shape)
+
+
+def coordinate_of(shape: Shape, axis: int) -> str:
+    """A coordinate from the linear index `here`."""
+    inner, _ = static_extent(shape[axis + 1 :])
+    moved = "here" if inner == 1 else f"here // {inner}"
+    return moved if axis == 0 else f"({moved}) % {shape[axis]}"
