@@ -18,7 +18,7 @@ from trainer_cli.targets.cpu.intrinsics import float_pointer, has_fused_multiply
 from trainer_cli.targets.cpu.linking import linked
 
 ROWS = (1, 3, 7, 8, 9, 17, 31, 33, 100)
-COLUMNS = (1, 3, 10, 11, 31, 32, 33, 48, 65, 128)
+COLUMNS = (1, 3, 10, 11, 31, 32, 33, 48, 128)
 DEPTHS = (0, 1, 2, 10, 37, 784)
 LAYOUTS = ("nn", "tn", "nt")
 # Distances between rows (or columns) in memory: constants of the compilation, so that one product serves every size.
@@ -100,7 +100,7 @@ def check(
 
 @pytest.mark.parametrize(
     ("layout", "columns"),
-    [("nn", n) for n in COLUMNS] + [("tn", n) for n in COLUMNS[::3]] + [("nt", n) for n in COLUMNS[1::2]],
+    [("nn", n) for n in COLUMNS] + [("tn", n) for n in (1, 33)] + [("nt", n) for n in (3, 32, 48)],
 )
 def test_product(layout: str, columns: int) -> None:
     for i, rows in enumerate(ROWS):
@@ -109,15 +109,14 @@ def test_product(layout: str, columns: int) -> None:
 
 
 @pytest.mark.parametrize("lanes", [4, 8, 16])
-@pytest.mark.parametrize(("layout", "columns"), [("nn", 65), ("tn", 11), ("nt", 33), ("nt", 5)])
+@pytest.mark.parametrize(("layout", "columns"), [("nn", 65), ("tn", 65), ("nt", 65), ("nt", 5)])
 def test_every_vector_width(layout: str, columns: int, lanes: int) -> None:
     for i, rows in enumerate(ROWS):
         for depth in (0, 10, 301):
             check(layout, columns, lanes, rows, depth, at_end=i % 2 == 0)
 
 
-@pytest.mark.parametrize("depth", [0, 5, 200])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("layout", "depth"), [("nn", 200), ("tn", 0), ("nt", 200), ("nt", 5)])
 def test_depth_known_at_compilation(layout: str, depth: int) -> None:
     check(layout, 40, None, 20, depth, at_end=True, fixed=True)
 
@@ -161,7 +160,7 @@ def test_bits_depend_neither_on_the_split_nor_on_the_width(layout: str) -> None:
 
 @pytest.mark.skipif(not has_fused_multiply_add(), reason="the processor rounds twice")
 def test_every_element_is_one_chain_of_fused_steps() -> None:
-    rows, columns, depth = 9, 33, 150
+    rows, columns, depth = 9, 65, 150
     a, a_view, b, b_view = operands("nn", rows, columns, depth, at_end=True)
     c = np.zeros(rows * (columns + 3), np.float32)
     compiled("nn", columns, None)(0, rows, depth, a.ctypes.data, b.ctypes.data, c.ctypes.data)
@@ -174,18 +173,18 @@ def test_every_element_is_one_chain_of_fused_steps() -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_nan_and_infinity_stay_in_their_row_and_column(layout: str) -> None:
-    rows, columns, depth = 20, 40, 12
+    rows, columns, depth = 20, 65, 12
     a, a_view, b, b_view = operands(layout, rows, columns, depth, at_end=True)
     a_view[3, 5], a_view[17, 0] = np.nan, np.inf
-    b_view[2, 39] = np.nan
+    b_view[2, 64] = np.nan
     c = np.zeros(rows * (columns + 3), np.float32)
     compiled(layout, columns, None)(0, rows, depth, a.ctypes.data, b.ctypes.data, c.ctypes.data)
     got = c.reshape(rows, -1)[:, :columns]
     finite = np.isfinite(got)
     assert np.isnan(got[3]).all()
-    assert np.isnan(got[:, 39]).all()
-    assert np.array_equal(got[17, :39], np.where(b_view[0, :39] > 0, np.inf, -np.inf))
-    assert finite[np.ix_([i for i in range(rows) if i not in (3, 17)], range(39))].all()
+    assert np.isnan(got[:, 64]).all()
+    assert np.array_equal(got[17, :64], np.where(b_view[0, :64] > 0, np.inf, -np.inf))
+    assert finite[np.ix_([i for i in range(rows) if i not in (3, 17)], range(64))].all()
 
 
 def test_epilogue_sees_every_element_once_and_its_arguments() -> None:
