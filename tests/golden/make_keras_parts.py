@@ -1,7 +1,7 @@
 """Writes `keras_parts.json` beside itself: what Keras computes for the arguments in this file.
 
 Not a test and never run by one: it needs an environment with `keras` and `jax`. Run it when a part is added, and commit
-the file it writes. Everything is float64 on the CPU.
+the file it writes. Everything is float64 on the CPU where Keras lets it be.
 """
 
 from __future__ import annotations
@@ -81,7 +81,10 @@ def activations() -> list[dict[str, Any]]:
         x = POINTS if tied else WITH_ZERO
         cotangent = COTANGENT[: len(x)]
         gradient = jax.grad(lambda x, f=function, c=cotangent: (f(x) * c).sum())(x)
-        cases.append(case(part, x=x, cotangent=cotangent, value=function(x), gradient=gradient))
+        # Some of Keras's functions compute in float32 whatever they are given.
+        precision = str(function(x).dtype)
+        content = case(part, x=x, cotangent=cotangent, value=function(x), gradient=gradient)
+        cases.append({**content, "precision": precision})
     return cases
 
 

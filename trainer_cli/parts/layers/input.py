@@ -1,4 +1,4 @@
-"""Input: the first layer, which says what shape a row of the data has; its value goes out as it came in."""
+"""Input: a batch of data in, the same batch out, after its rows had the shape that the config says."""
 
 from __future__ import annotations
 

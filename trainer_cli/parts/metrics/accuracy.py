@@ -1,4 +1,4 @@
-"""Accuracy: stands for the accuracy that fits the output and the loss."""
+"""Accuracy: an output and a loss in, the accuracy that fits the two out."""
 
 from __future__ import annotations
 

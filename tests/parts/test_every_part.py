@@ -1,0 +1,269 @@
+"""What holds for every part, found by its file: naming, documentation, round trips, refusals, aliases."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import re
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
+
+from trainer_cli.parts import families
+from trainer_cli.parts.families import Family, read_part, snake_case
+from trainer_cli.parts.part import Part
+
+FAMILIES = [
+    families.LAYERS,
+    families.ACTIVATIONS,
+    families.INITIALIZERS,
+    families.REGULARIZERS,
+    families.CONSTRAINTS,
+    families.OPTIMIZERS,
+    families.LOSSES,
+    families.METRICS,
+]
+PARTS = [pytest.param(family, name, id=f"{family.noun}-{name}") for family in FAMILIES for name in family.names()]
+
+LEAST: dict[str, dict[str, Any]] = {
+    "input": {"shape": [3]},
+    "dense": {"units": 2},
+    "dropout": {"rate": 0.5},
+    "reshape": {"target_shape": [-1]},
+}
+LEAST_OF_LAYER = {"activation": {"activation": "relu"}}
+
+
+def least(family: Family, name: str) -> dict[str, Any]:
+    """The least that a config must give for a part."""
+    extra = LEAST_OF_LAYER if family is families.LAYERS else {}
+    return {"type": name, **LEAST.get(name, {}), **extra.get(name, {})}
+
+
+def make(family: Family, name: str, **arguments: Any) -> Part:
+    return read_part(family, {**least(family, name), **arguments})
+
+
+def test_every_family_has_parts() -> None:
+    assert all(family.names() for family in FAMILIES)
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_part_is_named_after_its_file(family: Family, name: str) -> None:
+    part = make(family, name)
+    assert type(part).type == name
+    assert snake_case(type(part).__name__) == name
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_part_says_what_it_is(family: Family, name: str) -> None:
+    kind = family.find(name)
+    module, own = inspect.getmodule(kind), kind.__doc__
+    assert module is not None
+    assert module.__doc__
+    assert re.search(r" in(,| ).* out", module.__doc__.splitlines()[0]), "say what comes in and what goes out"
+    assert own
+    assert own != inspect.getmro(kind)[1].__doc__
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_every_field_is_described(family: Family, name: str) -> None:
+    kind = family.find(name)
+    missing = [field for field, information in kind.model_fields.items() if not information.description]
+    assert missing == []
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_yaml_round_trip(family: Family, name: str) -> None:
+    part = make(family, name)
+    again = read_part(family, yaml.safe_load(yaml.safe_dump(part.model_dump(mode="json"))))
+    assert again == part
+    assert type(again) is type(part)
+    json.dumps(part.model_dump(mode="json"), allow_nan=False)
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_unknown_key_is_refused(family: Family, name: str) -> None:
+    with pytest.raises(ValidationError, match="no_such_key") as caught:
+        make(family, name, no_such_key=1)
+    assert [error["type"] for error in caught.value.errors()] == ["extra_forbidden"]
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_bare_name_is_enough_unless_a_field_is_required(family: Family, name: str) -> None:
+    if len(least(family, name)) == 1:
+        assert read_part(family, name) == make(family, name)
+    else:
+        with pytest.raises(ValidationError) as caught:
+            read_part(family, name)
+        assert {error["type"] for error in caught.value.errors()} == {"missing"}
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_scalars_are_strict_and_finite(family: Family, name: str) -> None:
+    for field, information in family.find(name).model_fields.items():
+        if not (information.annotation in (int, float, bool) or information.annotation == float | None):
+            continue
+        wrong: list[Any] = ["1", [1]]
+        wrong += [math.nan, math.inf, -math.inf] if information.annotation in (float, float | None) else [1.5]
+        for value in wrong:
+            with pytest.raises(ValidationError):
+                make(family, name, **{field: value})
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_part_never_changes(family: Family, name: str) -> None:
+    part = make(family, name)
+    for field in type(part).model_fields:
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(part, field, getattr(part, field))
+
+
+@pytest.mark.parametrize(("family", "name"), PARTS)
+def test_camel_case_is_accepted(family: Family, name: str) -> None:
+    head, *tail = name.split("_")
+    camel = head + "".join(word.capitalize() for word in tail)
+    pascal = camel[0].upper() + camel[1:]
+    given = {key: value for key, value in least(family, name).items() if key != "type"}
+    renamed = {}
+    for key, value in given.items():
+        first, *rest = key.split("_")
+        renamed[first + "".join(word.capitalize() for word in rest)] = value
+    for spelling in (camel, pascal):
+        assert read_part(family, {"type": spelling, **renamed}) == make(family, name)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.noun)
+def test_names_and_aliases_mean_one_part_each(family: Family) -> None:
+    seen: dict[str, str] = {}
+    for name in family.names():
+        aliases = getattr(inspect.getmodule(family.find(name)), "ALIASES", ())
+        assert isinstance(aliases, tuple)
+        for alias in (name, *aliases):
+            assert alias not in seen, f"{alias} means {seen.get(alias)} and {name}"
+            seen[alias] = name
+            assert family.canonical(alias) == name
+
+
+# The names in both libraries' tables, where they are not the part's own: TensorFlow.js's first, then Keras's.
+LIBRARY_NAMES = {
+    "activation": {
+        "hardSigmoid": "hard_sigmoid",
+        "logSoftmax": "log_softmax",
+        "gelu_new": "gelu_new",
+        "silu": "swish",
+        "leakyReLU": "leaky_relu",
+        "reLU": "relu",
+        "ReLU": "relu",
+        "LeakyReLU": "leaky_relu",
+    },
+    "initializer": {
+        "randomUniform": "random_uniform",
+        "leCunNormal": "lecun_normal",
+        "leCunUniform": "lecun_uniform",
+        "LecunNormal": "lecun_normal",
+        "varianceScaling": "variance_scaling",
+        "GlorotUniform": "glorot_uniform",
+        "heNormal": "he_normal",
+        "OrthogonalInitializer": "orthogonal",
+        "IdentityInitializer": "identity",
+        "normal": "random_normal",
+        "uniform": "random_uniform",
+        "zero": "zeros",
+        "one": "ones",
+    },
+    "regularizer": {"l1l2": "l1_l2", "L1L2": "l1_l2", "L1": "l1"},
+    "constraint": {"maxNorm": "max_norm", "nonNeg": "non_neg", "NonNeg": "non_neg", "MinMaxNorm": "min_max_norm"},
+    "optimizer": {"SGD": "sgd", "Adam": "adam", "RMSprop": "rmsprop", "RMSProp": "rmsprop", "Adagrad": "adagrad"},
+    "loss": {
+        "mse": "mean_squared_error",
+        "MSE": "mean_squared_error",
+        "meanAbsoluteError": "mean_absolute_error",
+        "mae": "mean_absolute_error",
+        "bce": "binary_crossentropy",
+        "binaryCrossentropy": "binary_crossentropy",
+        "BinaryCrossentropy": "binary_crossentropy",
+        "sparseCategoricalCrossentropy": "sparse_categorical_crossentropy",
+    },
+    "metric": {
+        "acc": "accuracy",
+        "Accuracy": "accuracy",
+        "binaryAccuracy": "binary_accuracy",
+        "mse": "mean_squared_error",
+        "MSE": "mean_squared_error",
+        "MAE": "mean_absolute_error",
+        "SparseCategoricalAccuracy": "sparse_categorical_accuracy",
+    },
+    "layer": {"inputLayer": "input", "InputLayer": "input", "Dense": "dense"},
+}
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "canonical"),
+    [
+        pytest.param(family, name, canonical, id=f"{family.noun}-{name}")
+        for family in FAMILIES
+        for name, canonical in LIBRARY_NAMES[family.noun].items()
+    ],
+)
+def test_names_of_both_libraries_are_known(family: Family, name: str, canonical: str) -> None:
+    assert family.canonical(name) == canonical
+
+
+def test_defaults_are_allowed_values() -> None:
+    for family in FAMILIES:
+        for name in family.names():
+            part = make(family, name)
+            defaults = {
+                field: information.default
+                for field, information in type(part).model_fields.items()
+                if information.default is not PydanticUndefined and field not in least(family, name)
+            }
+            assert make(family, name, **{key: value for key, value in defaults.items() if value is not None}) == part
+
+
+BAD = [
+    (families.LAYERS, "dense", "units", 0),
+    (families.LAYERS, "dense", "units", -3),
+    (families.LAYERS, "dense", "units", 2.0),
+    (families.LAYERS, "dropout", "rate", 1.01),
+    (families.LAYERS, "dropout", "rate", -0.1),
+    (families.LAYERS, "reshape", "target_shape", [2, -1, -1]),
+    (families.LAYERS, "reshape", "target_shape", [0, 2]),
+    (families.LAYERS, "reshape", "target_shape", []),
+    (families.LAYERS, "reshape", "target_shape", ["2"]),
+    (families.LAYERS, "reshape", "target_shape", [True]),
+    (families.LAYERS, "input", "shape", [0]),
+    (families.LAYERS, "input", "shape", [-1]),
+    (families.OPTIMIZERS, "sgd", "learning_rate", 0),
+    (families.OPTIMIZERS, "sgd", "momentum", 1.5),
+    (families.OPTIMIZERS, "adam", "beta_1", 1.0),
+    (families.OPTIMIZERS, "adam", "epsilon", 0),
+    (families.OPTIMIZERS, "rmsprop", "rho", -0.1),
+    (families.LOSSES, "binary_crossentropy", "label_smoothing", 1.1),
+    (families.METRICS, "precision", "class_id", -1),
+    (families.METRICS, "precision", "average", "weighted"),
+    (families.METRICS, "binary_accuracy", "threshold", 2),
+    (families.REGULARIZERS, "l2", "l2", -0.1),
+    (families.CONSTRAINTS, "min_max_norm", "rate", 1.5),
+    (families.CONSTRAINTS, "min_max_norm", "min_value", 2.0),
+    (families.INITIALIZERS, "random_uniform", "minval", 1.0),
+    (families.INITIALIZERS, "random_normal", "stddev", -1.0),
+    (families.INITIALIZERS, "variance_scaling", "scale", 0),
+    (families.INITIALIZERS, "variance_scaling", "mode", "fan_max"),
+]
+
+
+@pytest.mark.parametrize(("family", "name", "field", "value"), BAD)
+def test_arguments_out_of_bounds_are_refused(family: Family, name: str, field: str, value: Any) -> None:
+    with pytest.raises(ValidationError):
+        make(family, name, **{field: value})
+
+
+def test_class_id_and_average_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="give one of the two"):
+        make(families.METRICS, "recall", class_id=1, average="macro")
