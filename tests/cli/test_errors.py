@@ -140,8 +140,7 @@ def test_a_truncated_checkpoint(project):
     refused(project.run("predict", "run", "--data", "flowers.csv"), 3, r"best\.safetensors", "damaged")
 
 
-def test_a_damaged_plan_cache_costs_time_and_one_warning(project):
-    """Every file of the cache is overwritten with rubbish; the run must not notice."""
+def test_a_damaged_plan_cache_costs_time_and_a_warning(project):
     cache = project.folder / "cache"
     environment = {"TRAINER_CACHE_DIR": str(cache)}
     flags = ("--target", "cpu", "--json", "--set", "fit.epochs=1")
@@ -154,6 +153,7 @@ def test_a_damaged_plan_cache_costs_time_and_one_warning(project):
     second = project.fit(*flags, environment=environment)
     assert second.returncode == 0, second.stderr
     assert "Traceback" not in second.stderr
-    assert second.stderr.count("warning:") <= 1
+    plans = len(list((cache / "plans").iterdir()))
+    assert 1 <= len(re.findall("^warning: .*cache", second.stderr, re.MULTILINE)) <= plans
     losses = [re.search(r'"loss": ([\d.e-]+)', done.stdout)[1] for done in (first, second)]
     assert losses[0] == losses[1]

@@ -6,6 +6,7 @@ import gc
 import signal
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -34,9 +35,10 @@ def test_the_command_is_found_behind_options(arguments, expected):
 
 @pytest.fixture(autouse=True)
 def signals():
-    """`main` changes how the process takes a broken pipe and collects garbage; put that back."""
+    """`main` changes how the process takes broken pipes, garbage and warnings; put that back."""
     before = signal.getsignal(signal.SIGPIPE)
-    yield
+    with warnings.catch_warnings():
+        yield
     gc.enable()
     signal.signal(signal.SIGPIPE, before)
 

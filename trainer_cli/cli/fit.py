@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from trainer_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from trainer_cli.config.load import LoadedConfig
+    from trainer_cli.training.events import Event
 
 ResumeOption = Annotated[
     Path | None,
@@ -69,7 +71,7 @@ def command(
     )
     with options.places_from(loaded.source), choose(progress.value, as_json=as_json, quiet=quiet) as picture:
         for event in fit(loaded, settings):
-            picture.show(event)
+            picture.show(_with_places(event, loaded))
 
 
 def _config_path(argument: Path | None, option: Path | None, resume: Path | None, latest: bool) -> Path:
@@ -79,6 +81,15 @@ def _config_path(argument: Path | None, option: Path | None, resume: Path | None
         if (directory / "config.yaml").is_file():
             return directory / "config.yaml"
     return options.chosen(argument, option)
+
+
+def _with_places(event: Event, loaded: LoadedConfig) -> Event:
+    """The event with the lines and columns of its warnings."""
+    from trainer_cli.training.events import PhaseStarted, Started
+
+    if isinstance(event, Started | PhaseStarted) and event.warnings:
+        return replace(event, warnings=tuple(options.placed(event.warnings, loaded.source)))
+    return event
 
 
 def _refuse_warnings(loaded: LoadedConfig) -> None:

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import warnings
 
 from trainer_cli.errors import ConfigError, TrainerError
 
@@ -19,6 +20,7 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         # The reader of a pipe (`trainer … | head`) has gone: leave without a word, like other commands.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    warnings.showwarning = _show_warning
     try:
         from trainer_cli.cli.app import run
 
@@ -57,6 +59,11 @@ def explain(error: TrainerError) -> str:
 def tell(words: str) -> None:
     """Write to stderr."""
     print(words, file=sys.stderr, flush=True)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Without the line of source that Python adds, which is ours and not the user's."""
+    tell(f"warning: {message}")
 
 
 def leave(code: int) -> None:
