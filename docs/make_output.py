@@ -5,8 +5,8 @@ A page marks a command so, and everything up to the end mark is replaced:
     <!-- run: trainer validate configs/iris.yaml -->
     <!-- end -->
 
-`<!-- run [3 … 5]: … -->` shows only the first 3 and the last 5 lines. Commands run one after the other in an empty
-folder that holds `configs/`, so that a later one finds the runs of an earlier one.
+`<!-- run [3 … 5]: … -->` shows only the first 3 and the last 5 lines, `<!-- show: FILE -->` a file. The commands of a
+page run one after the other in an empty folder that holds `configs/`, so that a later one finds the runs of an earlier.
 """
 
 from __future__ import annotations
@@ -22,15 +22,25 @@ ROOT = Path(__file__).parent.parent
 MARKED = re.compile(
     r"<!-- run(?: \[(?P<first>\d+) … (?P<last>\d+)\])?: (?P<command>.+?) -->\n(?P<old>.*?)<!-- end -->", re.DOTALL
 )
+SHOWN = re.compile(r"<!-- show: (?P<file>\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def output_of(command: str, folder: Path) -> str:
     """What a user sees in a terminal that cannot draw; a failing command is shown as it fails."""
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    environment |= {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    done = subprocess.run(
-        command, shell=True, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    with tempfile.TemporaryDirectory() as name:
+        program = Path(name) / "trainer"
+        program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m trainer_cli "$@"\n')
+        program.chmod(0o755)
+        environment = os.environ | {"PATH": f"{name}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
     return done.stdout.rstrip("\n")
 
 
@@ -51,7 +61,12 @@ def rewritten(page: str, folder: Path) -> str:
         block = f"```console\n$ {match['command']}\n{text}\n```\n"
         return f"<!-- run{bounds}: {match['command']} -->\n{block}<!-- end -->"
 
-    return MARKED.sub(replace, page)
+    def show(match: re.Match[str]) -> str:
+        path = ROOT / match["file"]
+        text = path.read_text(encoding="utf-8").rstrip("\n")
+        return f"<!-- show: {match['file']} -->\n```{path.suffix[1:]}\n{text}\n```\n<!-- end -->"
+
+    return MARKED.sub(replace, SHOWN.sub(show, page))
 
 
 def main() -> None:
