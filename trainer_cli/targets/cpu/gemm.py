@@ -19,9 +19,8 @@ DEPTH_BLOCK = 8 * PACKED_ROWS
 # Rows whose tiles wait on the stack between two depth blocks.
 ROW_BLOCK = 128
 # B is read where it lies, unless its rows are a multiple of this apart (2 KiB): they would all fall into a few sets of
-# the first-level cache. Copying a tile then pays for at least PACK_ROWS rows.
+# the first-level cache. Copying a tile then pays if twice as many rows use it as it has columns.
 ALIASED_STRIDE = 512
-PACK_ROWS = 64
 
 
 def product(
@@ -70,7 +69,7 @@ def product(
             last = min(first + ROW_BLOCK, end)
             for column in range(0, columns, width):
                 present = min(columns - column, width)
-                packs = transposed or (ragged and present < width) or (aliased and last - first >= PACK_ROWS)
+                packs = transposed or (ragged and present < width) or (aliased and last - first >= 2 * width)
                 start = 0
                 unfinished = True
                 while unfinished:
