@@ -1,7 +1,7 @@
 """Writes `keras_parts.json` beside itself: what Keras computes for the arguments in this file.
 
 Not a test and never run by one: it needs an environment with `keras` and `jax`. Run it when a part is added, and commit
-the file it writes. Everything is float64 on the CPU where Keras lets it be.
+the file it writes. Everything is float64 on the CPU as far as Keras lets it be; `precision` says where it does not.
 """
 
 from __future__ import annotations
@@ -81,7 +81,6 @@ def activations() -> list[dict[str, Any]]:
         x = POINTS if tied else WITH_ZERO
         cotangent = COTANGENT[: len(x)]
         gradient = jax.grad(lambda x, f=function, c=cotangent: (f(x) * c).sum())(x)
-        # Some of Keras's functions compute in float32 whatever they are given.
         precision = str(function(x).dtype)
         content = case(part, x=x, cotangent=cotangent, value=function(x), gradient=gradient)
         cases.append({**content, "precision": precision})
@@ -154,9 +153,12 @@ def losses() -> list[dict[str, Any]]:
     settings.append((part, made.SparseCategoricalCrossentropy, sequence_labels, sequence))
     cases = []
     for part, kind, target, prediction in settings:
-        loss = kind(**{key: value for key, value in part.items() if key != "type"})
-        value, gradient = jax.value_and_grad(lambda p, loss=loss, target=target: loss(target, p))(prediction)
-        cases.append(case(part, target=target, prediction=prediction, value=value, gradient=gradient))
+        # Means are float32 in Keras: its own over the batch is avoided here, that over the last axis cannot be.
+        precision = "float64" if "categorical" in part["type"] else "float32"
+        loss = kind(reduction=None, **{key: value for key, value in part.items() if key != "type"})
+        value, gradient = jax.value_and_grad(lambda p, loss=loss, target=target: loss(target, p).mean())(prediction)
+        content = case(part, target=target, prediction=prediction, value=value, gradient=gradient)
+        cases.append({**content, "precision": precision})
     return cases
 
 
@@ -232,8 +234,9 @@ def metrics() -> list[dict[str, Any]]:
         for count in rows:
             metric.update_state(target[start : start + count], prediction[start : start + count])
             start += count
-        content = case(part, target=target, prediction=prediction, value=float(metric.result()))
-        cases.append({**content, "form": form, "rows": rows, "precision": str(metric.dtype)})
+        content = case(part, target=target, prediction=prediction, value=metric.result())
+        precision = "float64" if part["type"] in ("precision", "recall") else "float32"
+        cases.append({**content, "form": form, "rows": rows, "precision": precision})
     return cases
 
 

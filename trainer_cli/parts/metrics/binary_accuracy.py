@@ -33,7 +33,8 @@ class BinaryAccuracy(Metric):
             hint = "use `accuracy` or `sparse_categorical_accuracy`"
             return (Finding("impossible", "`binary_accuracy` needs targets 0 or 1, not class numbers", hint),)
         if target == "values":
-            return (Finding("doubtful", "`binary_accuracy` compares with 0 and 1, but the targets are any numbers"),)
+            message = "`binary_accuracy` compares predictions with 0 and 1, but the loss has targets of any value"
+            return (Finding("doubtful", message, "use `mean_absolute_error`, or loss `binary_crossentropy`"),)
         return ()
 
     def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:

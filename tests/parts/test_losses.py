@@ -1,0 +1,254 @@
+"""Losses: values and gradients as in Keras, stability of the logit forms, and findings about outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.numeric import batch, check_gradients, compute, compute_gradients
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import BATCH, Graph, Value
+from trainer_cli.parts.activation import Activation
+from trainer_cli.parts.families import ACTIVATIONS, LOSSES, read_part
+from trainer_cli.parts.loss import Finding, Loss, Prediction
+
+NAMES = LOSSES.names()
+
+
+def loss(**arguments: Any) -> Loss:
+    part = read_part(LOSSES, arguments)
+    assert isinstance(part, Loss)
+    return part
+
+
+def activation(given: Any) -> Activation | None:
+    if given is None:
+        return None
+    part = read_part(ACTIVATIONS, given)
+    assert isinstance(part, Activation)
+    return part
+
+
+def target_of(part: Loss, values: Any) -> Any:
+    return np.asarray(values, dtype=np.int32 if part.target == "labels" else np.float64)
+
+
+def test_keras_computes_the_same_values_and_gradients(keras: dict[str, Any]) -> None:
+    assert {case["part"]["type"] for case in keras["losses"]} == set(NAMES)
+    for case in keras["losses"]:
+        part = loss(**case["part"])
+        target, prediction = batch(target_of(part, case["target"])), batch(case["prediction"])
+
+        def mean(target: Value, prediction: Value, part: Loss = part) -> Value:
+            per_sample = part.per_sample(target, Prediction(prediction))
+            assert per_sample.shape == (BATCH,)
+            return ir.reduce_mean(per_sample)
+
+        found = compute(mean, target, prediction)
+        tolerance = 1e-9 if case["precision"] == "float64" else 1e-6
+        np.testing.assert_allclose(found, case["value"], rtol=tolerance, err_msg=str(case["part"]))
+        gradient = compute_gradients(mean, target, prediction)[-1]
+        # Where a probability is exactly at the edge of a clip, libraries choose either side's gradient.
+        inside = (prediction.array > 1e-7) & (prediction.array < 1 - 1e-7) | case["part"].get("from_logits", True)
+        expected = np.where(inside, case["gradient"], gradient)
+        np.testing.assert_allclose(gradient, expected, rtol=tolerance, atol=1e-11, err_msg=str(case["part"]))
+
+
+LOGITS = np.array([[2.0, -1.0, 0.5], [0.3, 0.1, -0.7]])
+VALUES = np.array([[0.2, 0.7, 0.1], [0.5, 0.25, 0.25]])
+TARGETS = {
+    "values": np.array([[0.5, -1.0, 2.0], [0.0, 0.25, 1.0]]),
+    "binary": np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]]),
+    "one_hot": np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]]),
+    "labels": np.array([2, 1], dtype=np.int32),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_gradient_is_what_finite_differences_say(name: str, from_logits: bool) -> None:
+    part = loss(type=name, **({"from_logits": from_logits} if "from_logits" in LOSSES.find(name).model_fields else {}))
+    target = batch(TARGETS[part.target])
+    check_gradients(
+        lambda prediction: part.per_sample(labels_like(prediction, target.array), Prediction(prediction)),
+        batch(LOGITS if from_logits else VALUES),
+    )
+
+
+def labels_like(prediction: Value, target: Any) -> Value:
+    """The target as a constant, spread to the two rows of these tests."""
+    rows = ir.iota(ir.reduce_sum(prediction, 1), 0)
+    return ir.gather(ir.constant(prediction.graph, target, "int" if target.dtype.kind == "i" else "float"), rows)
+
+
+WITH_LOGITS = [
+    ("binary_crossentropy", "sigmoid"),
+    ("categorical_crossentropy", "softmax"),
+    ("sparse_categorical_crossentropy", "softmax"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "smoothing"),
+    [(*pair, 0.0) for pair in WITH_LOGITS] + [(*pair, 0.1) for pair in WITH_LOGITS if not pair[0].startswith("sparse")],
+)
+def test_known_logits_given_logits_and_probabilities_agree(name: str, function: str, smoothing: float) -> None:
+    arguments = {"type": name} | ({"label_smoothing": smoothing} if smoothing else {})
+    given, plain = loss(from_logits=True, **arguments), loss(**arguments)
+    made = activation(function)
+    assert made is not None
+    target, logits = batch(TARGETS[plain.target]), batch(LOGITS)
+    by_name = [
+        compute(lambda t, z: given.per_sample(t, Prediction(z)), target, logits),
+        compute(lambda t, z: plain.per_sample(t, Prediction(made.apply(z), made, z)), target, logits),
+        compute(lambda t, z: plain.per_sample(t, Prediction(made.apply(z))), target, logits),
+    ]
+    np.testing.assert_allclose(by_name[0], by_name[1], rtol=1e-12)
+    np.testing.assert_allclose(by_name[0], by_name[2], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "function"), WITH_LOGITS)
+def test_sure_and_wrong_costs_its_logit_and_has_a_gradient(name: str, function: str) -> None:
+    part, made = loss(type=name), activation(function)
+    assert made is not None
+    # The first class is certain and wrong: log p is −2000, where p itself has been 0 for long.
+    logits = np.array([[1000.0, -1000.0]])
+    target = {"binary": np.array([[0.0, 1.0]]), "one_hot": np.array([[0.0, 1.0]]), "labels": np.array([1], np.int32)}
+
+    def cost(t: Value, z: Value) -> Value:
+        return part.per_sample(t, Prediction(made.apply(z), made, z))
+
+    operands = batch(target[part.target]), batch(logits)
+    value = compute(cost, *operands, precision=np.float32)
+    assert value == pytest.approx(1000.0 if name == "binary_crossentropy" else 2000.0)
+    gradient = compute_gradients(cost, *operands, precision=np.float32)[-1]
+    scale = 0.5 if name == "binary_crossentropy" else 1.0
+    np.testing.assert_allclose(gradient, [[scale, -scale]])
+
+
+def test_gradient_of_known_logits_is_probability_less_target() -> None:
+    for name, function in WITH_LOGITS:
+        part, made = loss(type=name), activation(function)
+        assert made is not None
+        logits = np.array([[0.0, 0.0, 0.0], [2.0, -1.0, 0.0]])
+        (*_, gradient) = compute_gradients(
+            lambda t, z, part=part, made=made: part.per_sample(t, Prediction(made.apply(z), made, z)),
+            batch(TARGETS[part.target]),
+            batch(logits),
+        )
+        indicators = TARGETS["binary"] if function == "sigmoid" else TARGETS["one_hot"]
+        wanted = compute(made.apply, batch(logits)) - indicators
+        np.testing.assert_allclose(gradient, wanted / (3 if function == "sigmoid" else 1), rtol=1e-12, atol=1e-15)
+
+
+def test_a_certain_wrong_probability_costs_the_clipped_logarithm() -> None:
+    part = loss(type="binary_crossentropy")
+    value = compute(lambda t, p: part.per_sample(t, Prediction(p)), batch([[1.0], [0.0]]), batch([[0.0], [1.0]]))
+    np.testing.assert_allclose(value, -np.log(1e-7), rtol=1e-6)
+
+
+def test_softmax_over_another_axis_has_no_logits_for_the_classes() -> None:
+    part, made = loss(type="categorical_crossentropy"), activation({"type": "softmax", "axis": 1})
+    assert made is not None
+    graph = Graph()
+    z = graph.input("z", (BATCH, 3, 4))
+    prediction = Prediction(made.apply(z), made, z)
+    assert prediction.activation_name is None
+    assert prediction.logits_behind("softmax") is None
+    assert part.findings(prediction) == []
+    assert Prediction(z, activation({"type": "softmax", "axis": 2}), z).logits_behind("softmax") is z
+
+
+def findings(part: Loss, function: Any, units: int = 3) -> list[Finding]:
+    x = Graph().input("x", (BATCH, units))
+    return list(part.findings(Prediction(x, activation(function), x)))
+
+
+PAIRS = [
+    # loss, arguments, activation, units, severity
+    ("binary_crossentropy", {}, "sigmoid", 3, None),
+    ("binary_crossentropy", {}, "hard_sigmoid", 3, None),
+    ("binary_crossentropy", {}, None, 3, None),
+    ("binary_crossentropy", {}, "softmax", 3, "impossible"),
+    ("binary_crossentropy", {}, "softmax", 1, "impossible"),
+    ("binary_crossentropy", {}, "linear", 3, "impossible"),
+    ("binary_crossentropy", {}, "tanh", 1, "impossible"),
+    ("binary_crossentropy", {}, "relu", 1, "impossible"),
+    ("binary_crossentropy", {"from_logits": True}, "linear", 1, None),
+    ("binary_crossentropy", {"from_logits": True}, "sigmoid", 1, "impossible"),
+    ("binary_crossentropy", {"from_logits": True}, "softmax", 3, "impossible"),
+    ("binary_crossentropy", {"from_logits": True}, "relu", 1, "doubtful"),
+    ("categorical_crossentropy", {}, "softmax", 3, None),
+    ("categorical_crossentropy", {}, None, 3, None),
+    ("categorical_crossentropy", {}, "softmax", 1, "impossible"),
+    ("categorical_crossentropy", {}, "sigmoid", 3, "impossible"),
+    ("categorical_crossentropy", {}, "linear", 3, "impossible"),
+    ("categorical_crossentropy", {}, "relu", 3, "impossible"),
+    ("categorical_crossentropy", {}, None, 1, "impossible"),
+    ("categorical_crossentropy", {"from_logits": True}, "linear", 3, None),
+    ("categorical_crossentropy", {"from_logits": True}, "log_softmax", 3, None),
+    ("categorical_crossentropy", {"from_logits": True}, "softmax", 3, "impossible"),
+    ("categorical_crossentropy", {"from_logits": True}, "linear", 1, "impossible"),
+    ("categorical_crossentropy", {"from_logits": True}, "tanh", 3, "doubtful"),
+    ("sparse_categorical_crossentropy", {}, "softmax", 3, None),
+    ("sparse_categorical_crossentropy", {}, "linear", 3, "impossible"),
+    ("sparse_categorical_crossentropy", {}, "sigmoid", 1, "impossible"),
+    ("sparse_categorical_crossentropy", {"from_logits": True}, "softmax", 3, "impossible"),
+    ("sparse_categorical_crossentropy", {"from_logits": True}, "linear", 3, None),
+    ("mean_squared_error", {}, "linear", 3, None),
+    ("mean_squared_error", {}, None, 1, None),
+    ("mean_squared_error", {}, {"type": "leaky_relu"}, 1, None),
+    ("mean_squared_error", {}, "softmax", 3, "doubtful"),
+    ("mean_squared_error", {}, "softmax", 1, "impossible"),
+    ("mean_squared_error", {}, "sigmoid", 1, "doubtful"),
+    ("mean_squared_error", {}, "relu", 1, "doubtful"),
+    ("mean_absolute_error", {}, "linear", 1, None),
+    ("mean_absolute_error", {}, "tanh", 1, "doubtful"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "function", "units", "severity"), PAIRS)
+def test_findings(name: str, arguments: dict[str, Any], function: Any, units: int, severity: str | None) -> None:
+    found = findings(loss(type=name, **arguments), function, units)
+    assert [finding.severity for finding in found] == ([severity] if severity else [])
+    for finding in found:
+        assert finding.message
+        assert finding.hint, "a finding says what to change"
+
+
+def test_the_hint_of_softmax_with_binary_crossentropy_names_both_ways_out() -> None:
+    (finding,) = findings(loss(type="binary_crossentropy"), "softmax")
+    assert (
+        finding.message
+        == "`binary_crossentropy` takes every unit for itself, but `softmax` makes them share a sum of 1"
+    )
+    assert "`sigmoid`" in str(finding.hint)
+    assert "`categorical_crossentropy`" in str(finding.hint)
+
+
+def test_what_a_hint_proposes_is_without_findings() -> None:
+    for name in ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"):
+        assert not findings(loss(type=name), "sigmoid" if name.startswith("binary") else "softmax")
+        assert not findings(loss(type=name, from_logits=True), "linear")
+
+
+def test_label_out_of_range_costs_nothing_rather_than_nan() -> None:
+    # Data with such a label is refused before; the IR must still not read outside an array.
+    part = loss(type="sparse_categorical_crossentropy", from_logits=True)
+    value = compute(lambda t, z: part.per_sample(t, Prediction(z)), batch(np.array([7, -1])), batch(LOGITS))
+    assert np.isfinite(value).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_further_axes_are_averaged(name: str) -> None:
+    part = loss(type=name)
+    prediction = np.stack([VALUES, VALUES[::-1]], axis=1)
+    target = np.stack([TARGETS[part.target]] * 2, axis=1)
+    whole = compute(lambda t, p: part.per_sample(t, Prediction(p)), batch(target), batch(prediction))
+    halves = [
+        compute(lambda t, p: part.per_sample(t, Prediction(p)), batch(target[:, i]), batch(prediction[:, i]))
+        for i in range(2)
+    ]
+    np.testing.assert_allclose(whole, np.mean(halves, axis=0), rtol=1e-12)
