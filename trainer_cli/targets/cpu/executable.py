@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,26 +21,8 @@ from trainer_cli.ir.graph import Graph
 from trainer_cli.targets.cpu.aligned import aligned_bytes, aligned_floats
 from trainer_cli.targets.cpu.build import Entry, build
 from trainer_cli.targets.cpu.plan_source import FIXED, PlanSource, write_plan
+from trainer_cli.targets.cpu.threads import ThreadChoice, thread_limit
 from trainer_cli.targets.target import Slice, State, Totals
-
-WORK_PER_THREAD = 1_000_000
-"""Floating-point operations of a step below which a second thread costs more than it saves: about 10 µs of one core."""
-
-
-def available_cores() -> int:
-    """Cores that this process may use: its affinity, limited by the control group's quota."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:
-        cores = os.cpu_count() or 1
-    try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
-            quota, period = file.read().split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass
-    return max(1, cores)
 
 
 class CpuTarget:
@@ -62,6 +44,7 @@ class _Plan:
     source: PlanSource
     run: Entry
     from_cache: bool
+    choice: ThreadChoice
 
     def __post_init__(self) -> None:
         self.arena = aligned_bytes(self.schedule.arena)
@@ -89,13 +72,14 @@ class CpuExecutable:
         self.program = program
         self.batch_size = batch_size
         self._use_cache = use_cache
-        self.threads = threads if threads is not None else self._choose_threads()
+        self._given_threads = threads
         self._state: dict[str, NDArray[np.float32]] = {}
 
-    def _choose_threads(self) -> int:
+    @cached_property
+    def threads(self) -> int:
+        """The number of threads, or the most that are used where it was not given."""
         graph = self.program.train or self.program.predict
-        work = step_cost(graph, self.batch_size).operations
-        return max(1, min(available_cores(), int(work // WORK_PER_THREAD)))
+        return self._given_threads or thread_limit(step_cost(graph, self.batch_size).operations)
 
     # The plans
 
@@ -116,7 +100,7 @@ class CpuExecutable:
             raise ValueError("the program is not compiled: it has no optimizer or no loss")
         schedule, source = self._write(graph, what)
         run, from_cache = build(source.text, use_cache=self._use_cache)
-        return _Plan(schedule, source, run, from_cache)
+        return _Plan(schedule, source, run, from_cache, ThreadChoice(self.threads))
 
     def _write(self, graph: Graph, what: str) -> tuple[Schedule, PlanSource]:
         schedule = make_schedule(graph, self.batch_size)
@@ -179,7 +163,10 @@ class CpuExecutable:
         plan.barrier[:] = 0
         plan.status[:] = 0
         kept = self._point(plan, split, rows, first_step, seed, output)
-        self._start(plan)
+        threads = self._given_threads or plan.choice.next()
+        began = time.perf_counter()
+        _start(plan, threads)
+        plan.choice.observe(threads, len(rows), time.perf_counter() - began)
         del kept
         steps = int(plan.status[1])
         done = min(len(rows), steps * self.batch_size)
@@ -233,26 +220,6 @@ class CpuExecutable:
         expected = np.uint8 if name == INPUT and self.program.input.dtype == "uint8" else np.float32
         return np.ascontiguousarray(split.inputs[name], dtype=expected)
 
-    def _start(self, plan: _Plan) -> None:
-        """Run the entry point on every thread; the calling one is thread 0."""
-        address = plan.table.ctypes.data
-        failures: list[BaseException] = []
-
-        def work(thread: int) -> None:
-            try:
-                plan.run(thread, self.threads, address)
-            except BaseException as error:
-                failures.append(error)
-
-        others = [threading.Thread(target=work, args=(thread,), daemon=True) for thread in range(1, self.threads)]
-        for other in others:
-            other.start()
-        work(0)
-        for other in others:
-            other.join()
-        if failures:
-            raise failures[0]
-
     # Description
 
     @property
@@ -266,3 +233,24 @@ class CpuExecutable:
     def source(self) -> str:
         graph = self.program.train or self.program.evaluate or self.program.predict
         return self._write(graph, "Training step.")[1].text
+
+
+def _start(plan: _Plan, threads: int) -> None:
+    """Run the entry point on every thread; the calling one is thread 0."""
+    address = plan.table.ctypes.data
+    failures: list[BaseException] = []
+
+    def work(thread: int) -> None:
+        try:
+            plan.run(thread, threads, address)
+        except BaseException as error:
+            failures.append(error)
+
+    others = [threading.Thread(target=work, args=(thread,), daemon=True) for thread in range(1, threads)]
+    for other in others:
+        other.start()
+    work(0)
+    for other in others:
+        other.join()
+    if failures:
+        raise failures[0]

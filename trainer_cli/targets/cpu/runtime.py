@@ -57,8 +57,8 @@ INFINITY = float("inf")
 sqrt = np.sqrt
 floor = np.floor
 
-SPINS = 4096
-"""Pauses before a waiting thread offers its core to others: about 100 µs, far more than a step's imbalance."""
+SPINS = 256
+"""Pauses before a waiting thread offers its core to others: a few microseconds, about one step's imbalance."""
 
 
 @linked
