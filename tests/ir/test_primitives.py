@@ -624,7 +624,7 @@ REFUSALS: dict[str, list[Refusal]] = {
         ([int_of(), int_of(2)], {"stream": 0, "shape": (3,)}),
         ([int_of(), int_of()], {"stream": 2**32, "shape": (3,)}),
     ],
-    **{leaf: [([], {"name": "x"})] for leaf in LEAVES - {"constant"}},
+    **{leaf: [([], {"name": "x"})] for leaf in sorted(LEAVES - {"constant"})},
 }
 
 
