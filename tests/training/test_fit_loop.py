@@ -26,7 +26,8 @@ class Momentum:
     def __init__(self, type="sgd", nesterov=False, learning_rate=0.05):
         self.type, self.nesterov, self.learning_rate = type, nesterov, learning_rate
 
-    structural = ("nesterov",)
+    def structure(self):
+        return {"nesterov": self.nesterov}
 
     def model_dump(self, mode):
         return {"nesterov": self.nesterov, "learning_rate": self.learning_rate}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, Protocol, TypeAlias
+from typing import Annotated, Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import Field
 
@@ -44,13 +44,14 @@ class Optimizer(Part):
 
     learning_rate: float = Field(default=0.001, gt=0, description="step size α")
 
-    def structure(self) -> tuple[str | int | float | bool, ...]:
-        """What decides the slots and the formula; where it changes, the optimizer's state starts anew.
+    def structure(self) -> dict[str, Any]:
+        """What decides, beside the type, slots and formula; where it changes, the optimizer's state starts anew.
 
-        An optimizer for which a number matters only by being zero or not overrides this: `sgd` has a slot just where
-        `momentum > 0`.
+        The keys are field names, for messages. An optimizer for which a number matters only by being zero or not
+        overrides this: `sgd` has a slot just where `momentum` is above 0.
         """
-        return (self.type, *(getattr(self, name) for name in self.structural))
+        settings = self.model_dump(mode="json")
+        return {name: settings[name] for name in self.structural}
 
     @abstractmethod
     def update(self, scope: UpdateScope, weight: Value, gradient: Value) -> Value:

@@ -22,10 +22,9 @@ _SUGGESTED_LOSSES = {
 
 def binding_of(program: Program, optimizer: Optimizer) -> Binding:
     """What optimizer state made by this program belongs to."""
-    settings = optimizer.model_dump(mode="json")
     return Binding(
         optimizer=optimizer.type,
-        structural={name: settings[name] for name in optimizer.structural},
+        structural=optimizer.structure(),
         trainable=sorted(name for name, spec in program.weights.items() if spec.trainable),
         slots={name: list(spec.shape) for name, spec in sorted(program.slots.items())},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from trainer_cli.ir import language as ir
@@ -24,8 +26,8 @@ class Rmsprop(Optimizer):
     epsilon: float = Field(default=1e-7, gt=0, description="small number ε that keeps the denominator from 0")
     centered: bool = Field(default=False, description="divide by the standard deviation instead")
 
-    def structure(self) -> tuple[str | int | float | bool, ...]:
-        return (self.type, self.momentum > 0, self.centered)
+    def structure(self) -> dict[str, Any]:
+        return {"momentum": self.momentum > 0, "centered": self.centered}
 
     def update(self, scope: UpdateScope, weight: Value, gradient: Value) -> Value:
         rho = scope.hyperparameter("rho")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from trainer_cli.ir.graph import Value
@@ -20,8 +22,8 @@ class Sgd(Optimizer):
     momentum: float = Field(default=0.0, ge=0, le=1, description="fraction μ of the velocity that is kept")
     nesterov: bool = Field(default=False, description="look ahead along the velocity")
 
-    def structure(self) -> tuple[str | int | float | bool, ...]:
-        return (self.type, self.momentum > 0, self.momentum > 0 and self.nesterov)
+    def structure(self) -> dict[str, Any]:
+        return {"momentum": self.momentum > 0, "nesterov": self.momentum > 0 and self.nesterov}
 
     def update(self, scope: UpdateScope, weight: Value, gradient: Value) -> Value:
         step = gradient * scope.hyperparameter("learning_rate")
