@@ -9,9 +9,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trainer_cli.compiler.bind import LOSS_TOTAL, TARGET, BoundMetric, bind
 from trainer_cli.compiler.trace import INPUT, InputSpec, LayerRow, WeightSpec, trace
 from trainer_cli.compiler.update import SlotSpec, Update, write_updates
@@ -19,6 +16,7 @@ from trainer_cli.config.schema import Config, PhaseSettings, phase_settings
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.graph import Graph
 from trainer_cli.ir.random import RandomStream
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.loss import Loss, TargetForm
 from trainer_cli.parts.metric import Metric
 from trainer_cli.parts.optimizer import Optimizer

@@ -10,12 +10,11 @@ import math
 from collections.abc import Hashable
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.compiler.verify import verify_graph
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import LEAVES, Graph, Value, copy_into, reachable
 from trainer_cli.ir.primitive import Context
+from trainer_cli.lazy import np
 
 # Results that do not change when an elementwise primitive is computed before its operand is repeated.
 _ELEMENTWISE = "elementwise"

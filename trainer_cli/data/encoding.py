@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.data.scaling import Scaling
 from trainer_cli.data.source import INPUT, Split, Table
 from trainer_cli.data.targets import Class, TargetEncoding
 from trainer_cli.errors import DataError
+from trainer_cli.lazy import np
 
 
 @dataclass(frozen=True)

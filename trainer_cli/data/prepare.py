@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from trainer_cli.data.encoding import Encoding
 from trainer_cli.data.scaling import fit_scaling
 from trainer_cli.data.source import TARGET, PartName, Source, Split, SplitSpec, Table
 from trainer_cli.data.splits import HELD_OUT, split_rows
 from trainer_cli.data.targets import fit_targets
 from trainer_cli.errors import ConfigError, DataError, Problem
+from trainer_cli.lazy import np
 from trainer_cli.parts.loss import TargetForm
 
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.data.files import shown
 from trainer_cli.data.source import BYTE_SCALE, Origin, ScalingMode
 from trainer_cli.errors import DataError
+from trainer_cli.lazy import np
 
 _ELEMENTS_AT_ONCE = 1 << 18
 """Values converted at a time: large arrays are never copied whole in float64."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self, TypeAlias
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trainer_cli.lazy import np
 from trainer_cli.parts.families import SOURCES, PartField, Refusal, refusal
 from trainer_cli.parts.part import Part
 

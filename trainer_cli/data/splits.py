@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from trainer_cli.data.source import PartName, SplitSpec
 from trainer_cli.errors import DataError
 from trainer_cli.ir.random import RandomStream
+from trainer_cli.lazy import np
 
 HELD_OUT: tuple[PartName, ...] = ("validation", "test")
 

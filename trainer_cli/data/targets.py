@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import numpy as np
-
 from trainer_cli.data.files import shown
 from trainer_cli.data.source import TARGET, Table
 from trainer_cli.errors import DataError
+from trainer_cli.lazy import np
 from trainer_cli.parts.loss import TargetForm
 
 Class = str | int

@@ -6,17 +6,16 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.ir.graph import Graph, Value, copy_into, reachable
 from trainer_cli.ir.primitive import BATCH, DType, IRError, Shape
+from trainer_cli.lazy import np
 
 Operand = Value | float | int
 
 
 def constant(graph: Graph, value: Any, dtype: DType = "float") -> Value:
     """A constant scalar or array."""
-    if np.ndim(value) == 0:
+    if isinstance(value, (int, float)) or np.ndim(value) == 0:
         scalar: Any = {"float": float, "int": int, "bool": bool}[dtype](value)
         return graph.emit("constant", value=scalar, dtype=dtype)
     return graph.emit("constant", value=np.asarray(value), dtype=dtype)

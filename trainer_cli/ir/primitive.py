@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from trainer_cli.lazy import DTypeLike, NDArray, np
 
 if TYPE_CHECKING:
     from trainer_cli.ir.graph import Value
@@ -38,7 +37,7 @@ BATCH: Final = BatchAxis()
 Dimension: TypeAlias = int | BatchAxis
 Shape: TypeAlias = tuple[Dimension, ...]
 DType: TypeAlias = Literal["float", "int", "bool", "tuple"]
-Array: TypeAlias = NDArray[Any]
+Array: TypeAlias = "NDArray[Any]"
 
 
 class IRError(Exception):
@@ -50,7 +49,7 @@ class Context:
     """What the NumPy meaning of a primitive may know: the rows of this batch and the width of a float."""
 
     rows: int
-    precision: DTypeLike = np.float64
+    precision: DTypeLike = "float64"
 
     def shape(self, shape: Shape) -> tuple[int, ...]:
         return tuple(self.rows if dimension is BATCH else int(dimension) for dimension in shape)

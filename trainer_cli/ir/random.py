@@ -6,16 +6,15 @@ Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror and Shaw, "Parallel random nu
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from trainer_cli.lazy import NDArray, np
 
 ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 PARITY = 0x1BD11BDA
 ROUNDS = 20
 
-Words = NDArray[np.uint32]
+Words: TypeAlias = "NDArray[np.uint32]"
 
 
 def threefry(key: tuple[int, int], counter_0: Words, counter_1: Words) -> tuple[Words, Words]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, Self, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts import agreement, formulas
 from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
 from trainer_cli.parts.metric import Metric, above, follows_logits
 
-Totals: TypeAlias = Mapping[str, NDArray[np.float64]]
+Totals: TypeAlias = "Mapping[str, NDArray[np.float64]]"
 
 
 class ConfusionMetric(Metric):

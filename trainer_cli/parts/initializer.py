@@ -6,10 +6,8 @@ import math
 from abc import abstractmethod
 from typing import Annotated, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trainer_cli.ir.random import RandomStream
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.families import INITIALIZERS, PartField
 from trainer_cli.parts.part import Part
 

@@ -7,12 +7,11 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Value
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.families import METRICS, PartField
 from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
 from trainer_cli.parts.part import Part

@@ -16,13 +16,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from trainer_cli import __version__
 from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.training.contracts import Program
 from trainer_cli.training.state import Best, Binding, Counters, Patience, RunState, Tensors
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
+from trainer_cli.lazy import NDArray
 
 
 class Program(Protocol):

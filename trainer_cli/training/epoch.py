@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trainer_cli.data.prepare import Dataset
 from trainer_cli.data.source import Split
 from trainer_cli.errors import DivergenceError
 from trainer_cli.ir.random import RandomStream
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.targets import open_target
 from trainer_cli.targets.target import Executable, Target
 from trainer_cli.training.contracts import Program

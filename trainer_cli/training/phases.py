@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.graph import Graph
+from trainer_cli.lazy import np
 from trainer_cli.parts.optimizer import Optimizer
 from trainer_cli.parts.schedule import Schedule
 from trainer_cli.training.contracts import Program

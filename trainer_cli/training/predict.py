@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import phase_settings
 from trainer_cli.data.source import PartName
 from trainer_cli.data.targets import Class
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.training.evaluate import held_out_part
 from trainer_cli.training.model import TrainedModel, open_model
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from trainer_cli.lazy import NDArray, np
 
-Tensors: TypeAlias = dict[str, NDArray[Any]]
+Tensors: TypeAlias = "dict[str, NDArray[Any]]"
 
 
 @dataclass

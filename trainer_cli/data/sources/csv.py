@@ -13,12 +13,12 @@ from pathlib import Path
 from sys import intern
 from typing import Annotated, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from trainer_cli.data.files import digest, nearest, open_bytes, shown
 from trainer_cli.data.source import INPUT, TARGET, InputSignature, Origin, Signature, Source, SplitSpec, Table
 from trainer_cli.errors import DataError
+from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
 
 _ROWS_AT_ONCE = 128

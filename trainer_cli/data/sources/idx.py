@@ -7,7 +7,6 @@ import struct
 from pathlib import Path
 from typing import Annotated, BinaryIO, ClassVar, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from trainer_cli.data.files import GREATEST_EXPANSION, digest, open_bytes, read_exactly
@@ -25,6 +24,7 @@ from trainer_cli.data.source import (
     input_signature,
 )
 from trainer_cli.errors import DataError
+from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
 
 ALIASES = ("mnist", "ubyte")

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, ClassVar, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from trainer_cli.data.files import GREATEST_EXPANSION, digest, nearest, reading
 from trainer_cli.data.source import INPUT, TARGET, Origin, Signature, Source, SplitSpec, Table, input_signature
 from trainer_cli.errors import DataError
+from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
 
 ALIASES = ("numpy",)

@@ -11,10 +11,9 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import Array, Context, DType, Shape, define, require
+from trainer_cli.lazy import np
 
 FAMILY = "convolution"
 GEOMETRY = ("strides", "padding", "dilation", "groups")

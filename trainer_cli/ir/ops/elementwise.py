@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import Array, Context, DType, GradientRule, Shape, define, require
+from trainer_cli.lazy import np
 
 FAMILY = "elementwise"
 NUMBERS = ("float", "int")
@@ -48,37 +47,44 @@ def _binary(
     define(name, FAMILY, _shape_rule(2, accepts, result), lambda node, context, a, b: compute(a, b), gradient)
 
 
+def _numpy(name: str) -> Callable[..., Array]:
+    """NumPy's function of that name, looked up when it is called, so that the table is made without NumPy."""
+
+    def compute(*arrays: Array) -> Array:
+        result: Array = getattr(np, name)(*arrays)
+        return result
+
+    return compute
+
+
 def _logistic(x: Array) -> Array:
     # Both branches stay finite: exp is only taken of numbers that are not positive.
     exponential = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, 1 / (1 + exponential), exponential / (1 + exponential)), dtype=x.dtype)
 
 
-_erf_elements = np.vectorize(math.erf, otypes=[np.float64])
-
-
 def _erf(x: Array) -> Array:
-    return np.asarray(_erf_elements(x) if x.size else x, dtype=x.dtype)
+    return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x) if x.size else x, dtype=x.dtype)
 
 
-_unary("negate", np.negative, lambda node, g: (-g,), NUMBERS)
-_unary("exp", np.exp, lambda node, g: (g * node,))
-_unary("log", np.log, lambda node, g: (g / node.operands[0],))
-_unary("log1p", np.log1p, lambda node, g: (g / (node.operands[0] + 1.0),))
-_unary("expm1", np.expm1, lambda node, g: (g * (node + 1.0),))
-_unary("sqrt", np.sqrt, lambda node, g: (g * 0.5 / node,))
-_unary("tanh", np.tanh, lambda node, g: (g * (1.0 - node * node),))
+_unary("negate", _numpy("negative"), lambda node, g: (-g,), NUMBERS)
+_unary("exp", _numpy("exp"), lambda node, g: (g * node,))
+_unary("log", _numpy("log"), lambda node, g: (g / node.operands[0],))
+_unary("log1p", _numpy("log1p"), lambda node, g: (g / (node.operands[0] + 1.0),))
+_unary("expm1", _numpy("expm1"), lambda node, g: (g * (node + 1.0),))
+_unary("sqrt", _numpy("sqrt"), lambda node, g: (g * 0.5 / node,))
+_unary("tanh", _numpy("tanh"), lambda node, g: (g * (1.0 - node * node),))
 _unary("logistic", _logistic, lambda node, g: (g * node * (1.0 - node),))
 _unary(
     "erf",
     _erf,
     lambda node, g: (g * (2.0 / math.sqrt(math.pi)) * ir.exp(-ir.square(node.operands[0])),),
 )
-_unary("sin", np.sin, lambda node, g: (g * ir.cos(node.operands[0]),))
-_unary("cos", np.cos, lambda node, g: (-(g * ir.sin(node.operands[0])),))
-_unary("absolute", np.abs, lambda node, g: (g * ir.sign(node.operands[0]),), NUMBERS)
-_unary("sign", np.sign, None, NUMBERS)
-_unary("floor", np.floor, None)
+_unary("sin", _numpy("sin"), lambda node, g: (g * ir.cos(node.operands[0]),))
+_unary("cos", _numpy("cos"), lambda node, g: (-(g * ir.sin(node.operands[0])),))
+_unary("absolute", _numpy("abs"), lambda node, g: (g * ir.sign(node.operands[0]),), NUMBERS)
+_unary("sign", _numpy("sign"), None, NUMBERS)
+_unary("floor", _numpy("floor"), None)
 _unary("stop_gradient", lambda x: x, None, ("float", "int", "bool"))
 
 
@@ -102,24 +108,24 @@ def _chosen(node: Value, g: Value, first_wins: Callable[[Value, Value], Value]) 
     return ir.select(mask, g, zero), ir.select(mask, zero, g)
 
 
-_binary("add", np.add, lambda node, g: (g, g))
-_binary("subtract", np.subtract, lambda node, g: (g, -g))
-_binary("multiply", np.multiply, lambda node, g: (g * node.operands[1], g * node.operands[0]))
+_binary("add", _numpy("add"), lambda node, g: (g, g))
+_binary("subtract", _numpy("subtract"), lambda node, g: (g, -g))
+_binary("multiply", _numpy("multiply"), lambda node, g: (g * node.operands[1], g * node.operands[0]))
 _binary(
     "divide",
-    np.divide,
+    _numpy("divide"),
     lambda node, g: (g / node.operands[1], -(g * node / node.operands[1])),
     accepts=("float",),
 )
-_binary("power", np.power, _power_gradient, accepts=("float",))
-_binary("maximum", np.maximum, lambda node, g: _chosen(node, g, ir.greater))
-_binary("minimum", np.minimum, lambda node, g: _chosen(node, g, ir.less))
-_binary("equal", np.equal, accepts=("float", "int", "bool"), result="bool")
-_binary("not_equal", np.not_equal, accepts=("float", "int", "bool"), result="bool")
-_binary("less", np.less, result="bool")
-_binary("less_equal", np.less_equal, result="bool")
-_binary("logical_and", np.logical_and, accepts=("bool",), result="bool")
-_binary("logical_or", np.logical_or, accepts=("bool",), result="bool")
+_binary("power", _numpy("power"), _power_gradient, accepts=("float",))
+_binary("maximum", _numpy("maximum"), lambda node, g: _chosen(node, g, ir.greater))
+_binary("minimum", _numpy("minimum"), lambda node, g: _chosen(node, g, ir.less))
+_binary("equal", _numpy("equal"), accepts=("float", "int", "bool"), result="bool")
+_binary("not_equal", _numpy("not_equal"), accepts=("float", "int", "bool"), result="bool")
+_binary("less", _numpy("less"), result="bool")
+_binary("less_equal", _numpy("less_equal"), result="bool")
+_binary("logical_and", _numpy("logical_and"), accepts=("bool",), result="bool")
+_binary("logical_or", _numpy("logical_or"), accepts=("bool",), result="bool")
 define("logical_not", FAMILY, _shape_rule(1, ("bool",), "bool"), lambda node, context, x: np.logical_not(x))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.ir.graph import LEAVES, Value
 from trainer_cli.ir.primitive import Array, Context, DType, IRError, Shape, define
+from trainer_cli.lazy import np
 
 
 def _constant_shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:
-    return np.shape(attributes["value"]), attributes["dtype"]
+    value = attributes["value"]
+    return () if isinstance(value, (int, float)) else np.shape(value), attributes["dtype"]
 
 
 def _constant_meaning(node: Value, context: Context) -> Array:

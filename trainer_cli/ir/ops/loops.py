@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.ir.adjoint import adjoints
 from trainer_cli.ir.graph import Graph, Value, copy_into, reachable
 from trainer_cli.ir.primitive import Array, Context, DType, IRError, Shape, define, require
+from trainer_cli.lazy import np
 
 FAMILY = "loop"
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import Array, Context, Dimension, DType, Shape, define, require
+from trainer_cli.lazy import np
 
 
 def labels(specification: str) -> tuple[str, str, str]:

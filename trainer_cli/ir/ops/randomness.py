@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import Array, Context, DType, Shape, define, require
 from trainer_cli.ir.random import threefry
+from trainer_cli.lazy import np
 
 
 def _shape(operands: Sequence[Value], attributes: Mapping[str, Any]) -> tuple[Shape, DType]:

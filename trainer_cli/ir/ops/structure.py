@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import BATCH, Array, Context, DType, Shape, define, require
+from trainer_cli.lazy import np
 
 FAMILY = "structure"
 

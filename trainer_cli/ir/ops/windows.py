@@ -10,12 +10,11 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.convolution import output_extent
 from trainer_cli.ir.primitive import Array, Context, DType, Shape, define, require
+from trainer_cli.lazy import np
 
 FAMILY = "window"
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.random import RandomStream
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.initializer import Initializer
 
 ALIASES = ("identity_initializer",)

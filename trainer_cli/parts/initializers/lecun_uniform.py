@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trainer_cli.ir.random import RandomStream
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.initializer import Initializer, scaled_values
 
 ALIASES = ("le_cun_uniform",)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from trainer_cli.ir.random import RandomStream
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.initializer import Initializer
 
 ALIASES = ("uniform",)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trainer_cli.ir.graph import Value
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts import agreement
 from trainer_cli.parts.families import METRICS, read_part
 from trainer_cli.parts.loss import Loss, Prediction, TargetForm

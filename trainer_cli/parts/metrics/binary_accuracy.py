@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
 from trainer_cli.parts.metric import Metric, above, follows_logits, fraction, mean_statistics
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
+from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.loss import Prediction, TargetForm
 from trainer_cli.parts.metric import Metric, as_indicators, fraction, mean_statistics
 
