@@ -12,6 +12,7 @@ that the micro-kernel reaches in the first-level cache, on all cores.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -69,7 +70,7 @@ def torch(workload, threads):
 
     torch.set_num_threads(threads)
     units, batch, steps = WORKLOADS[workload]
-    layers = [layer for a, b in zip(units, units[1:], strict=False) for layer in (nn.Linear(a, b), nn.ReLU())][:-1]
+    layers = [layer for a, b in itertools.pairwise(units) for layer in (nn.Linear(a, b), nn.ReLU())][:-1]
     network = nn.Sequential(*layers)
     x, y = rows(units, batch, steps)
     x, y = torch.from_numpy(x), torch.from_numpy(y).long()
@@ -99,7 +100,7 @@ def jax(workload, threads):
     generator = np.random.default_rng(0)
     weights = [
         (jnp.asarray(generator.normal(0, 0.05, (a, b)), jnp.float32), jnp.zeros(b))
-        for a, b in zip(units, units[1:], strict=False)
+        for a, b in itertools.pairwise(units)
     ]
 
     def loss(weights, x, y):
@@ -164,7 +165,7 @@ def floor(workload, cores):
     from gemm import peak
 
     units, batch, _ = WORKLOADS[workload]
-    products = sum(a * b for a, b in zip(units, units[1:], strict=False)) * 3 - units[0] * units[1]
+    products = sum(a * b for a, b in itertools.pairwise(units)) * 3 - units[0] * units[1]
     return 2 * batch * products / (peak() * 1e9 * cores) * 1e6
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer_cli.compiler.cost import step_cost
-from trainer_cli.compiler.memory import Schedule
-from trainer_cli.compiler.program import INPUT, TARGET, Program
+from trainer_cli.compiler.program import TARGET, Program
 from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Graph
-from trainer_cli.targets.cpu.aligned import aligned_bytes, aligned_floats
-from trainer_cli.targets.cpu.build import Entry, build
-from trainer_cli.targets.cpu.plan_source import FIXED, PlanSource, write_plan
+from trainer_cli.targets.cpu.aligned import aligned_floats
+from trainer_cli.targets.cpu.plan import Plan
+from trainer_cli.targets.cpu.plan_source import write_plan
 from trainer_cli.targets.cpu.threads import ThreadChoice, thread_limit
 from trainer_cli.targets.target import Slice, State, Totals
 
@@ -36,35 +33,6 @@ class CpuTarget:
         return CpuExecutable(program, batch_size, self.threads, use_cache=self.use_cache)
 
 
-@dataclass
-class _Plan:
-    """One compiled graph: its schedule, text and entry point, and the memory that its table points to."""
-
-    schedule: Schedule
-    source: PlanSource
-    run: Entry
-    from_cache: bool
-    choice: ThreadChoice
-
-    def __post_init__(self) -> None:
-        self.arena = aligned_bytes(self.schedule.arena)
-        self.table = np.zeros(self.source.table.size, dtype=np.int64)
-        self.barrier = aligned_bytes(64).view(np.int64)
-        self.status = aligned_bytes(64).view(np.int64)
-        sizes = [start + size for start, size in self.source.table.totals.values()]
-        self.totals = np.zeros(max(sizes, default=1), dtype=np.float64)
-        self.hyperparameters = np.zeros(max(1, len(self.source.table.hyperparameters)), dtype=np.float64)
-        self.constants = [
-            np.ascontiguousarray(value.attributes["value"], dtype=np.float32 if value.dtype == "float" else np.int32)
-            for value in self.source.table.constants
-        ]
-        for value, array in zip(self.source.table.constants, self.constants, strict=True):
-            self.table[self.source.table.constant_place(value)] = array.ctypes.data
-
-    def put(self, name: str, word: int) -> None:
-        self.table[FIXED.index(name)] = word
-
-
 class CpuExecutable:
     """See `trainer_cli.targets.target.Executable`. Plans are built when they are first needed."""
 
@@ -74,6 +42,7 @@ class CpuExecutable:
         self._use_cache = use_cache
         self._given_threads = threads
         self._state: dict[str, NDArray[np.float32]] = {}
+        self._choices: dict[Plan, ThreadChoice] = {}
 
     @cached_property
     def threads(self) -> int:
@@ -84,27 +53,21 @@ class CpuExecutable:
     # The plans
 
     @cached_property
-    def _training(self) -> _Plan:
+    def _training(self) -> Plan:
         return self._plan(self.program.train, "Training step.")
 
     @cached_property
-    def _evaluation(self) -> _Plan:
+    def _evaluation(self) -> Plan:
         return self._plan(self.program.evaluate, "Loss and metrics of a batch.")
 
     @cached_property
-    def _prediction(self) -> _Plan:
+    def _prediction(self) -> Plan:
         return self._plan(self.program.predict, "Outputs of a batch.")
 
-    def _plan(self, graph: Graph | None, what: str) -> _Plan:
+    def _plan(self, graph: Graph | None, what: str) -> Plan:
         if graph is None:
             raise ValueError("the program is not compiled: it has no optimizer or no loss")
-        schedule, source = self._write(graph, what)
-        run, from_cache = build(source.text, use_cache=self._use_cache)
-        return _Plan(schedule, source, run, from_cache, ThreadChoice(self.threads))
-
-    def _write(self, graph: Graph, what: str) -> tuple[Schedule, PlanSource]:
-        schedule = make_schedule(graph, self.batch_size)
-        return schedule, write_plan(schedule, self.program.input, what)
+        return Plan(graph, self.batch_size, self.program.input, what, use_cache=self._use_cache)
 
     # The state
 
@@ -130,10 +93,7 @@ class CpuExecutable:
         seed: int,
         totals: Totals | None = None,
     ) -> Slice:
-        plan = self._training
-        for name, place in plan.source.table.hyperparameters.items():
-            plan.hyperparameters[place] = hyperparameters[name]
-        return self._run(plan, split, order, first_step=first_step, seed=seed, before=totals)
+        return self._run(self._training, split, order, hyperparameters, first_step=first_step, seed=seed, before=totals)
 
     def evaluate(self, split: Split, order: NDArray[np.int32]) -> Slice:
         return self._run(self._evaluation, split, order)
@@ -146,79 +106,36 @@ class CpuExecutable:
 
     def _run(
         self,
-        plan: _Plan,
+        plan: Plan,
         split: Split,
         order: NDArray[np.int32],
+        hyperparameters: Mapping[str, float] | None = None,
         *,
         first_step: int = 0,
         seed: int = 0,
         output: NDArray[np.float32] | None = None,
         before: Totals | None = None,
     ) -> Slice:
-        rows = np.ascontiguousarray(order, dtype=np.int32)
-        plan.totals[:] = 0.0
-        if before:
-            for name, (start, size) in plan.source.table.totals.items():
-                plan.totals[start : start + size] = before[name].ravel()
-        plan.barrier[:] = 0
-        plan.status[:] = 0
-        kept = self._point(plan, split, rows, first_step, seed, output)
-        threads = self._given_threads or plan.choice.next()
+        data = dict(split.inputs)
+        if split.target is not None:
+            data[TARGET] = split.target
+        choice = self._choices.setdefault(plan, ThreadChoice(self.threads))
+        threads = self._given_threads or choice.next()
         began = time.perf_counter()
-        _start(plan, threads)
-        plan.choice.observe(threads, len(rows), time.perf_counter() - began)
-        del kept
-        steps = int(plan.status[1])
-        done = min(len(rows), steps * self.batch_size)
-        sums = {
-            name: plan.totals[start : start + size].reshape(self.program.totals()[name]).copy()
-            for name, (start, size) in plan.source.table.totals.items()
-        }
-        return Slice(steps, done, sums, bool(plan.status[0]))
-
-    def _point(
-        self,
-        plan: _Plan,
-        split: Split,
-        rows: NDArray[np.int32],
-        first_step: int,
-        seed: int,
-        output: NDArray[np.float32] | None,
-    ) -> list[NDArray[Any]]:
-        """Fill the table; gives the arrays that must live until the call is over."""
-        table = plan.source.table
-        words = {
-            "arena": plan.arena.ctypes.data,
-            "barrier": plan.barrier.ctypes.data,
-            "order": rows.ctypes.data,
-            "count": len(rows),
-            "first_step": first_step,
-            "seed": seed,
-            "hyperparameters": plan.hyperparameters.ctypes.data,
-            "totals": plan.totals.ctypes.data,
-            "status": plan.status.ctypes.data,
-            "output": output.ctypes.data if output is not None else 0,
-        }
-        for name, word in words.items():
-            plan.put(name, word)
-        kept: list[NDArray[Any]] = [rows]
-        for name, place in table.data.items():
-            array = self._column(split, name)
-            kept.append(array)
-            plan.table[place] = array.ctypes.data
-        for name, place in table.leaves.items():
-            plan.table[place] = self._state[name].ctypes.data
-        return kept
-
-    def _column(self, split: Split, name: str) -> NDArray[Any]:
-        """The rows of one input in the type that the plan reads."""
-        if name == TARGET:
-            if split.target is None:
-                raise ValueError("the data has no target")
-            expected: Any = np.int32 if self.program.target_form == "labels" else np.float32
-            return np.ascontiguousarray(split.target, dtype=expected)
-        expected = np.uint8 if name == INPUT and self.program.input.dtype == "uint8" else np.float32
-        return np.ascontiguousarray(split.inputs[name], dtype=expected)
+        outcome = plan.run(
+            order,
+            data,
+            self._state,
+            threads=threads,
+            hyperparameters=hyperparameters,
+            first_step=first_step,
+            seed=seed,
+            output=output,
+            before=before,
+        )
+        choice.observe(threads, len(order), time.perf_counter() - began)
+        rows = min(len(order), outcome.steps * self.batch_size)
+        return Slice(outcome.steps, rows, outcome.totals, outcome.stopped)
 
     # Description
 
@@ -232,25 +149,4 @@ class CpuExecutable:
     @property
     def source(self) -> str:
         graph = self.program.train or self.program.evaluate or self.program.predict
-        return self._write(graph, "Training step.")[1].text
-
-
-def _start(plan: _Plan, threads: int) -> None:
-    """Run the entry point on every thread; the calling one is thread 0."""
-    address = plan.table.ctypes.data
-    failures: list[BaseException] = []
-
-    def work(thread: int) -> None:
-        try:
-            plan.run(thread, threads, address)
-        except BaseException as error:
-            failures.append(error)
-
-    others = [threading.Thread(target=work, args=(thread,), daemon=True) for thread in range(1, threads)]
-    for other in others:
-        other.start()
-    work(0)
-    for other in others:
-        other.join()
-    if failures:
-        raise failures[0]
+        return write_plan(make_schedule(graph, self.batch_size), self.program.input, "Training step.").text

@@ -94,9 +94,16 @@ def literal(number: float | bool, dtype: str) -> str:
         return "True" if number else "False"
     if dtype == "int":
         return f"int32({int(number)})"
-    if math.isnan(number) or math.isinf(number):
-        return f"float32(float('{number}'))".replace("float('inf')", "INFINITY").replace("float('-inf')", "-INFINITY")
-    return f"float32({number!r})"
+    return f"float32({number_text(number)})"
+
+
+def number_text(number: float) -> str:
+    """A number as source, NaN and infinity by the names that a plan imports."""
+    if math.isnan(number):
+        return "NAN"
+    if math.isinf(number):
+        return "INFINITY" if number > 0 else "-INFINITY"
+    return repr(number)
 
 
 def strides(shape: Shape) -> list[int]:

@@ -127,10 +127,11 @@ def _write_stage(writer: KernelWriter, elements: Elements, outer: int, whole: li
     for value in reductions:
         total, best = lines.fresh("t"), lines.fresh("t")
         totals[value] = (total, best)
+        integers = value.operands[0].dtype == "int"
         if value.op == "reduce_sum":
-            lines.add(f"{total} = {'int32(0)' if value.dtype == 'int' else 'float32(0.0)'}")
+            lines.add(f"{total} = {'int32(0)' if integers else 'float32(0.0)'}")
         else:
-            lines.add(f"{total} = float32(-INFINITY)")
+            lines.add(f"{total} = {'int32(-2147483648)' if integers else 'float32(-INFINITY)'}")
         if value.op == "argmax":
             lines.add(f"{best} = int32(0)")
 
@@ -164,6 +165,7 @@ def _accumulate(writer: KernelWriter, value: Value, names: tuple[str, str], item
     elif value.op == "reduce_max":
         writer.lines.add(f"{total} = {item} if ({item} > {total}) or ({item} != {item}) else {total}")
     else:
-        with writer.lines.block(f"if {item} > {total}:"):
+        # The first NaN counts as the largest, as in NumPy.
+        with writer.lines.block(f"if {item} > {total} or ({item} != {item} and {total} == {total}):"):
             writer.lines.add(f"{total} = {item}")
             writer.lines.add(f"{best} = int32(i{rank - 1})")

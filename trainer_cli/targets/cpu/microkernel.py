@@ -1,6 +1,6 @@
-"""Strides and block sizes come in, intrinsics go out that multiply one panel of rows by one tile of columns.
+"""Strides and block sizes come in, writers go out of LLVM code that multiplies a panel of rows by a tile of columns.
 
-Each writes LLVM vector code straight into the calling kernel. Every element is one chain of fused multiply-adds over
+Every element is one chain of fused multiply-adds over
 the depth in ascending order, starting from zero, whichever block of rows or width of column holds it; that is what
 makes a product's bits independent of how its rows were divided among threads.
 """
@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.core import cgutils
 
-from trainer_cli.targets.cpu.intrinsics import FLOAT_POINTER, host_features, is_arm, multiply_add
+from trainer_cli.targets.cpu.intrinsics import host_features, is_arm, multiply_add
 
 # Rows that one panel holds; threads divide rows at its multiples.
 PANEL = 8
@@ -27,6 +26,9 @@ _ELEMENT_BYTES = 4
 _BLOCK = 4
 # A panel with fewer rows takes one half panel, if it can, and then single rows.
 _HALF_PANEL = PANEL // 2
+
+Writer: TypeAlias = Callable[..., None]
+"""Writes instructions with a builder (its first argument) that work on the LLVM values given behind it."""
 
 _INDEX = ir.IntType(64)
 _FLOAT = ir.FloatType()
@@ -61,7 +63,7 @@ def register_block(lanes: int | None = None) -> Block:
     return Block(lanes=width, rows=8 if roomy else 4, vectors=2)
 
 
-def _constant(value: int) -> ir.Constant:
+def constant(value: int) -> ir.Constant:
     return ir.Constant(_INDEX, value)
 
 
@@ -102,7 +104,7 @@ def _shuffle(builder: Any, left: Any, right: Any, order: list[int]) -> Any:
 
 
 @contextmanager
-def _loop(builder: Any, start: Any, stop: Any, step: int) -> Iterator[Any]:
+def loop(builder: Any, start: Any, stop: Any, step: int) -> Iterator[Any]:
     """A loop over start, start + step, … below stop."""
     before = builder.block
     body = builder.append_basic_block("body")
@@ -112,23 +114,22 @@ def _loop(builder: Any, start: Any, stop: Any, step: int) -> Iterator[Any]:
     index = builder.phi(_INDEX)
     index.add_incoming(start, before)
     yield index
-    following = builder.add(index, _constant(step), flags=["nsw"])
+    following = builder.add(index, constant(step), flags=["nsw"])
     index.add_incoming(following, builder.block)
     builder.cbranch(builder.icmp_signed("<", following, stop), body, after)
     builder.position_at_end(after)
 
 
-def _separate_function(builder: Any, name: str, arguments: Any, write: Callable[..., None]) -> None:
-    """Write a function of its own and call it: else optimisation copies its loops into every branch of the caller."""
-    function_type = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
-    function = ir.Function(builder.module, function_type, builder.module.get_unique_name(name))
+def separate_function(module: Any, name: str, arguments: Sequence[Any], write: Writer) -> Any:
+    """A function of its own: written into its caller, optimisation would copy its loops into every branch there."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), arguments), module.get_unique_name(name))
     function.linkage = "internal"
     function.attributes.add("noinline")
     function.attributes.add("nounwind")
     body = ir.IRBuilder(function.append_basic_block("entry"))
     write(body, *function.args)
     body.ret_void()
-    builder.call(function, arguments)
+    return function
 
 
 # The product of a panel and a tile ---------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ def _multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands:
     vector = _vector(lanes)
     places = [
         [
-            builder.gep(tile, [_constant(row * operands.tile_row + index * lanes)], inbounds=True)
+            builder.gep(tile, [constant(row * operands.tile_row + index * lanes)], inbounds=True)
             for index in range(vectors)
         ]
         for row in range(rows)
@@ -178,21 +179,21 @@ def _multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands:
         for value, loaded in zip(row_first, row_held, strict=True):
             value.add_incoming(ir.Constant(vector, [0.0] * lanes), entry)
             value.add_incoming(loaded, reload)
-    builder.cbranch(builder.icmp_signed(">", depth, _constant(0)), body, done)
+    builder.cbranch(builder.icmp_signed(">", depth, constant(0)), body, done)
 
     builder.position_at_end(body)
     index, a_here, b_here = builder.phi(_INDEX), builder.phi(a.type), builder.phi(b.type)
     sums = [[builder.phi(vector) for _ in row] for row in places]
-    columns = [_load(builder, builder.gep(b_here, [_constant(i * lanes)]), lanes) for i in range(vectors)]
+    columns = [_load(builder, builder.gep(b_here, [constant(i * lanes)]), lanes) for i in range(vectors)]
     updated = []
     for row, row_sums in enumerate(sums):
-        factor = _splat(builder, builder.load(builder.gep(a_here, [_constant(row * a_row)])), lanes)
+        factor = _splat(builder, builder.load(builder.gep(a_here, [constant(row * a_row)])), lanes)
         updated.append(
             [multiply_add(builder, factor, column, value) for column, value in zip(columns, row_sums, strict=True)]
         )
-    following = builder.add(index, _constant(1), flags=["nsw"])
-    a_next, b_next = builder.gep(a_here, [_constant(a_depth)]), builder.gep(b_here, [b_step])
-    for phi, initial, new in ((index, _constant(0), following), (a_here, a, a_next), (b_here, b, b_next)):
+    following = builder.add(index, constant(1), flags=["nsw"])
+    a_next, b_next = builder.gep(a_here, [constant(a_depth)]), builder.gep(b_here, [b_step])
+    for phi, initial, new in ((index, constant(0), following), (a_here, a, a_next), (b_here, b, b_next)):
         phi.add_incoming(initial, start)
         phi.add_incoming(new, body)
     for row in range(rows):
@@ -213,8 +214,8 @@ def _multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands:
             _store(builder, result, place, lanes * _ELEMENT_BYTES)
 
 
-def panel_product(block: Block, columns: int, a_row: int, a_depth: int) -> Any:
-    """An intrinsic `(rows, column, depth, a, b, b_step, tile, resume)` for a panel of 1 to PANEL rows.
+def panel_writer(block: Block, columns: int, a_row: int, a_depth: int) -> Writer:
+    """Writes a function `(rows, column, depth, a, b, b_step, tile, resume)` for a panel of 1 to PANEL rows.
 
     B's rows are `b_step` floats apart. `column` tells the last tile of the `columns`, which may need fewer vectors;
     every row of B holds whole vectors all the same. The tile (rows × width, aligned) receives the result; with `resume`
@@ -227,21 +228,21 @@ def panel_product(block: Block, columns: int, a_row: int, a_depth: int) -> Any:
         builder: Any, rows: Any, column: Any, depth: Any, a: Any, b: Any, b_step: Any, tile: Any, resume: Any
     ) -> None:
         def multiply(vectors: int, count: int, first: Any) -> None:
-            a_here = builder.gep(a, [builder.mul(first, _constant(a_row))])
-            tile_here = builder.gep(tile, [builder.mul(first, _constant(block.width))])
+            a_here = builder.gep(a, [builder.mul(first, constant(a_row))])
+            tile_here = builder.gep(tile, [builder.mul(first, constant(block.width))])
             operands = _Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, block.width, resume)
             _multiply_block(builder, block.lanes, count, vectors, operands)
 
         def panel(vectors: int) -> None:
-            with builder.if_else(builder.icmp_signed("==", rows, _constant(PANEL))) as (whole, part):
+            with builder.if_else(builder.icmp_signed("==", rows, constant(PANEL))) as (whole, part):
                 with whole:
                     for first in range(0, PANEL, block.rows):
-                        multiply(vectors, block.rows, _constant(first))
+                        multiply(vectors, block.rows, constant(first))
                 with part:
-                    half = builder.and_(rows, _constant(_HALF_PANEL))
-                    with builder.if_then(builder.icmp_signed("!=", half, _constant(0))):
-                        multiply(vectors, _HALF_PANEL, _constant(0))
-                    with _loop(builder, half, rows, 1) as row:
+                    half = builder.and_(rows, constant(_HALF_PANEL))
+                    with builder.if_then(builder.icmp_signed("!=", half, constant(0))):
+                        multiply(vectors, _HALF_PANEL, constant(0))
+                    with loop(builder, half, rows, 1) as row:
                         multiply(vectors, 1, row)
 
         if last.vectors in (0, block.vectors):
@@ -249,25 +250,13 @@ def panel_product(block: Block, columns: int, a_row: int, a_depth: int) -> Any:
         elif columns < block.width:
             panel(last.vectors)
         else:
-            with builder.if_else(builder.icmp_signed("<", column, _constant(columns - rest))) as (whole, part):
+            with builder.if_else(builder.icmp_signed("<", column, constant(columns - rest))) as (whole, part):
                 with whole:
                     panel(block.vectors)
                 with part:
                     panel(last.vectors)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _separate_function(builder, "panel_product", args, write)
-        return context.get_dummy_value()
-
-    word, pointer = types.intp, FLOAT_POINTER
-    signature = types.void(word, word, word, pointer, pointer, word, pointer, types.boolean)
-
-    def panel_intrinsic(
-        typingctx: Any, rows: Any, column: Any, depth: Any, a: Any, b: Any, b_step: Any, tile: Any, resume: Any
-    ) -> Any:
-        return signature, codegen
-
-    return intrinsic(panel_intrinsic)
+    return write
 
 
 # Packing a tile of B -----------------------------------------------------------------------------------------------
@@ -275,18 +264,18 @@ def panel_product(block: Block, columns: int, a_row: int, a_depth: int) -> Any:
 
 def _copy_rows(builder: Any, block: Block, columns: int, b_depth: int, depth: Any, b: Any, packed: Any) -> None:
     lanes = block.lanes
-    with _loop(builder, _constant(0), depth, 1) as k:
-        source = builder.gep(b, [builder.mul(k, _constant(b_depth))])
-        target = builder.gep(packed, [builder.mul(k, _constant(block.width))])
+    with loop(builder, constant(0), depth, 1) as k:
+        source = builder.gep(b, [builder.mul(k, constant(b_depth))])
+        target = builder.gep(packed, [builder.mul(k, constant(block.width))])
         for i in range(-(-columns // lanes)):
-            here = builder.gep(source, [_constant(i * lanes)])
+            here = builder.gep(source, [constant(i * lanes)])
             present = min(lanes, columns - i * lanes)
             if present == lanes:
                 value = _load(builder, here, lanes)
             else:
                 bits = [lane < present for lane in range(lanes)]
                 value = _masked_load(builder, here, ir.Constant(ir.VectorType(ir.IntType(1), lanes), bits), lanes)
-            _store(builder, value, builder.gep(target, [_constant(i * lanes)]), lanes * _ELEMENT_BYTES)
+            _store(builder, value, builder.gep(target, [constant(i * lanes)]), lanes * _ELEMENT_BYTES)
 
 
 def _transpose(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
@@ -323,22 +312,22 @@ def _transpose_columns(
 ) -> None:
     lanes = block.lanes
     steps = ir.Constant(ir.VectorType(_INDEX, lanes), list(range(lanes)))
-    with _loop(builder, _constant(0), depth, lanes) as k:
+    with loop(builder, constant(0), depth, lanes) as k:
         mask = builder.icmp_signed("<", steps, _splat(builder, builder.sub(depth, k), lanes))
         for i in range(-(-columns // lanes)):
             rows = []
             for lane in range(lanes):
                 # Lanes past the last column repeat it: what they hold is never read.
                 column = min(i * lanes + lane, columns - 1)
-                here = builder.gep(b, [builder.add(k, _constant(column * b_column))])
+                here = builder.gep(b, [builder.add(k, constant(column * b_column))])
                 rows.append(_masked_load(builder, here, mask, lanes))
-            target = builder.gep(packed, [builder.add(builder.mul(k, _constant(block.width)), _constant(i * lanes))])
+            target = builder.gep(packed, [builder.add(builder.mul(k, constant(block.width)), constant(i * lanes))])
             for step, row in enumerate(_transpose(builder, rows, lanes)):
-                _store(builder, row, builder.gep(target, [_constant(step * block.width)]), lanes * _ELEMENT_BYTES)
+                _store(builder, row, builder.gep(target, [constant(step * block.width)]), lanes * _ELEMENT_BYTES)
 
 
-def pack_tile(block: Block, columns: int, b_depth: int, b_column: int) -> Any:
-    """An intrinsic `(column, depth, b, packed)` that lays `depth` rows of a tile of B one after another.
+def pack_writer(block: Block, columns: int, b_depth: int, b_column: int) -> Writer:
+    """Writes a function `(column, depth, b, packed)` that lays `depth` rows of a tile of B one after another.
 
     A packed row takes the block's full width. A few rows past `depth` may be overwritten: `packed` must have room for a
     multiple of PACKED_ROWS rows.
@@ -359,20 +348,13 @@ def pack_tile(block: Block, columns: int, b_depth: int, b_column: int) -> Any:
         elif columns < block.width:
             pack(rest)
         else:
-            with builder.if_else(builder.icmp_signed("<", column, _constant(columns - rest))) as (whole, part):
+            with builder.if_else(builder.icmp_signed("<", column, constant(columns - rest))) as (whole, part):
                 with whole:
                     pack(block.width)
                 with part:
                     pack(rest)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _separate_function(builder, "pack_tile", args, write)
-        return context.get_dummy_value()
-
-    def pack_intrinsic(typingctx: Any, column: Any, depth: Any, b: Any, packed: Any) -> Any:
-        return types.void(types.intp, types.intp, FLOAT_POINTER, FLOAT_POINTER), codegen
-
-    return intrinsic(pack_intrinsic)
+    return write
 
 
 def _gather(
@@ -380,8 +362,8 @@ def _gather(
 ) -> None:
     """Any other strides: element by element, which no common layer needs."""
     b_depth, b_column = strides
-    with _loop(builder, _constant(0), depth, 1) as k:
+    with loop(builder, constant(0), depth, 1) as k:
         for column in range(block.width):
-            place = builder.add(builder.mul(k, _constant(b_depth)), _constant(min(column, columns - 1) * b_column))
-            target = builder.add(builder.mul(k, _constant(block.width)), _constant(column))
+            place = builder.add(builder.mul(k, constant(b_depth)), constant(min(column, columns - 1) * b_column))
+            target = builder.add(builder.mul(k, constant(block.width)), constant(column))
             builder.store(builder.load(builder.gep(b, [place])), builder.gep(packed, [target]))

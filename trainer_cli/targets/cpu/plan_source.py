@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from trainer_cli.compiler.kernels import Kernel, storage
 from trainer_cli.compiler.memory import Schedule
 from trainer_cli.compiler.partition import BufferKey, LeafBuffer, Split
-from trainer_cli.compiler.trace import InputSpec
+from trainer_cli.compiler.trace import INPUT, InputSpec
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.ir.primitive import IRError
-from trainer_cli.targets.cpu.expressions import Lines
+from trainer_cli.targets.cpu.expressions import BINARY, Lines, number_text
 from trainer_cli.targets.cpu.kernel_source import KernelSource, write_kernel
 
 FIXED = (
@@ -72,12 +72,17 @@ from numba import njit, types
 
 from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p, logistic, power, sin, tanh
 from trainer_cli.targets.cpu.runtime import (
-    INFINITY, OPTIONS, bool_pointer, byte_pointer, copy_rows, double_pointer, float32, float64, float_pointer, floor,
-    flush_subnormals, gather_bytes, gather_floats, inline_attributes, int32, int_pointer, kernel_attributes, linked,
+    INFINITY, NAN, OPTIONS, bool_pointer, byte_pointer, copy_rows, double_pointer, float32, float64, float_pointer, floor,
+    flush_subnormals, gather_bytes, gather_floats, inline_attributes, int32, int64, int_pointer, kernel_attributes, linked,
     offset, product, random_uniform, restore_float_state, share, sign, sqrt, stack_floats, uint8, wait_for_all,
     word_pointer,
 )
 '''
+
+
+def reads_bytes(value: Value, input_spec: InputSpec) -> bool:
+    """Whether an input is stored as bytes that become scaled floats when they are gathered."""
+    return value.dtype == "float" and value.name == INPUT and input_spec.dtype == "uint8"
 
 
 def write_plan(schedule: Schedule, input_spec: InputSpec, what: str = "") -> PlanSource:
@@ -146,9 +151,9 @@ class _PlanWriter:
             kind = pointers.get(name)
             add(f"{name} = {kind}_pointer(table[{number}])" if kind else f"{name} = table[{number}]")
         for name, value in self.graph.leaves("input").items():
-            is_bytes = value.dtype == "float" and self.input_spec.dtype == "uint8" and name == "input"
-            kind = "byte" if is_bytes else value.dtype
-            add(f"data_{name} = {kind}_pointer(table[{table.data[name]}])")
+            kind = "byte" if reads_bytes(value, self.input_spec) else value.dtype
+            place = table.data[name]
+            add(f"data{place} = {kind}_pointer(table[{place}])  # {name}")
         for index, (name, place) in enumerate(table.leaves.items()):
             add(f"w{index} = float_pointer(table[{place}])  # {name}")
         for index, value in enumerate(table.constants):
@@ -178,18 +183,21 @@ class _PlanWriter:
             with self.lines.block("if threads > 1:"):
                 add("wait_for_all(barrier, arrivals)")
         add("done = n + 1")
-        with self.lines.block("if status[0] != 0:"):
+        # The number of the step, so that a thread that is slow to look does not stop a step early: all must agree.
+        with self.lines.block("if status[0] != 0 and status[0] <= done:"):
             add("break")
 
     def _gather(self) -> None:
         for name, value in self.graph.leaves("input").items():
-            target = self._pointer(value)
+            if not value.batched:
+                raise IRError(f"the cpu target takes inputs by rows, which {value!r} has not")
+            target, data = self._pointer(value), f"data{self.table.data[name]}"
             width = static_size(value.shape)
-            if value.dtype == "float" and name == "input" and self.input_spec.dtype == "uint8":
+            if reads_bytes(value, self.input_spec):
                 scale = f"float32({self.input_spec.scale!r})"
-                call = f"gather_bytes(batch_order, row_begin, row_end, {width}, {scale}, data_{name}, {target})"
+                call = f"gather_bytes(batch_order, row_begin, row_end, {width}, {scale}, {data}, {target})"
             else:
-                call = f"gather_floats(batch_order, row_begin, row_end, {width}, data_{name}, {target})"
+                call = f"gather_floats(batch_order, row_begin, row_end, {width}, {data}, {target})"
             self.lines.add(call)
 
     def _close_step(self) -> None:
@@ -202,7 +210,7 @@ class _PlanWriter:
         loss = self.table.totals.get("loss")
         if loss is not None:
             with self.lines.block(f"if thread == 0 and not math.isfinite(totals[{loss[0]}]):"):
-                self.lines.add("status[0] = 1")
+                self.lines.add("status[0] = n + 1")
 
     def _call(self, kernel: Kernel, source: KernelSource, name: str) -> None:
         arguments = [self._argument(key) for key in source.pointers]
@@ -268,8 +276,8 @@ _SCALARS = {
     "divide": "{0} / {1}",
     "power": "{0} ** {1}",
     "negate": "-{0}",
-    "maximum": "max({0}, {1})",
-    "minimum": "min({0}, {1})",
+    "maximum": BINARY["maximum"],
+    "minimum": BINARY["minimum"],
     "absolute": "abs({0})",
     "less": "{0} < {1}",
     "less_equal": "{0} <= {1}",
@@ -282,14 +290,14 @@ _SCALARS = {
     "broadcast": "{0}",
     "reshape": "{0}",
     "stop_gradient": "{0}",
-    "floor": "math.floor({0})",
+    "floor": "floor({0})",
 }
 _FUNCTIONS = ("exp", "log", "log1p", "expm1", "sqrt", "tanh", "sin", "cos", "erf")
 
 
 def _scalar_expression(value: Value, operands: list[str], table: Table) -> str:
     if value.op == "constant":
-        return repr(value.attributes["value"])
+        return number_text(value.attributes["value"])
     if value.op == "hyperparameter":
         return f"hyperparameters[{table.hyperparameters[value.name]}]"
     if value.op == "step":
@@ -303,7 +311,9 @@ def _scalar_expression(value: Value, operands: list[str], table: Table) -> str:
     if value.op == "logistic":
         return f"1.0 / (1.0 + math.exp(-{operands[0]}))"
     if value.op == "sign":
-        return f"math.copysign(1.0, {operands[0]}) if {operands[0]} != 0.0 else 0.0"
+        return "({0} > 0) - ({0} < 0) if {0} == {0} else {0}".format(*operands)
+    if value.op == "random_uniform":
+        return f"float64(random_uniform({operands[0]}, {value.attributes['stream']}, {operands[1]}, 0))"
     if value.op in _FUNCTIONS:
         return f"math.{value.op}({operands[0]})"
     form = _SCALARS.get(value.op)

@@ -48,15 +48,17 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
     with writer.lines.block(outer), elements.scope():
         writer.lines.add(f"base = n * {size}" if axes[0] > 0 else "base = 0")
         writer.lines.add(f"kept = n * {suffix}" if axes[0] > 0 else "kept = 0")
-        if suffix == 1:
-            # One number at the end of a long sum: kept in double precision.
-            writer.lines.add("total = -INFINITY" if largest else "total = 0.0")
-            with writer.lines.block(f"for k in range({count}):"):
-                writer.lines.add(f"item = {source}[base + k]")
-                writer.lines.add(combine("total", "item"))
-            writer.lines.add("v0 = float32(total)")
-            writer.lines.add("here = kept")
-            finish("v0")
+        if suffix == 1 or root.dtype == "int":
+            # One number at the end of a long sum: kept in double precision. Integers are rare and stay exact.
+            kind, lowest = ("int64", "-2147483648") if root.dtype == "int" else ("float64", "-INFINITY")
+            with writer.lines.block(f"for c in range({columns[0]}, {columns[1]}):"):
+                writer.lines.add(f"total = {kind}({lowest if largest else 0})")
+                with writer.lines.block(f"for k in range({count}):"):
+                    writer.lines.add(f"item = {kind}({source}[base + k * {suffix} + c])")
+                    writer.lines.add(combine("total", "item"))
+                writer.lines.add(f"v0 = {'int32' if root.dtype == 'int' else 'float32'}(total)")
+                writer.lines.add("here = kept + c")
+                finish("v0")
         else:
             writer.lines.add(f"sums = stack_floats({COLUMN_CHUNK})")
             with writer.lines.block(f"for start in range({columns[0]}, {columns[1]}, {COLUMN_CHUNK}):"):

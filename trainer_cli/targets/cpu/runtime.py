@@ -28,15 +28,18 @@ from trainer_cli.targets.cpu.randomness import random_uniform
 
 __all__ = [
     "INFINITY",
+    "NAN",
     "OPTIONS",
     "bool_pointer",
     "byte_pointer",
     "double_pointer",
     "float32",
+    "float64",
     "float_pointer",
     "flush_subnormals",
     "inline_attributes",
     "int32",
+    "int64",
     "int_pointer",
     "kernel_attributes",
     "linked",
@@ -52,8 +55,10 @@ __all__ = [
 float32 = np.float32
 float64 = np.float64
 int32 = np.int32
+int64 = np.int64
 uint8 = np.uint8
 INFINITY = float("inf")
+NAN = float("nan")
 sqrt = np.sqrt
 floor = np.floor
 

@@ -1,0 +1,145 @@
+"""Plans: a graph and a batch size in, native code beside the memory that it works on, and calls of it, out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer_cli.compiler.schedule import make_schedule
+from trainer_cli.compiler.trace import InputSpec
+from trainer_cli.ir.graph import Graph, Value
+from trainer_cli.ir.ops.structure import static_size
+from trainer_cli.targets.cpu.aligned import aligned_bytes
+from trainer_cli.targets.cpu.build import build
+from trainer_cli.targets.cpu.plan_source import FIXED, reads_bytes, write_plan
+from trainer_cli.targets.target import Totals
+
+STORED: Mapping[str, Any] = {"float": np.float32, "int": np.int32, "bool": np.uint8}
+"""The types of arrays that a plan reads, by the IR's types."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call did: steps, sums by name, and whether a loss that is no number ended it early."""
+
+    steps: int
+    totals: Totals
+    stopped: bool
+
+
+class Plan:
+    """One compiled graph. A plan's memory serves one call at a time."""
+
+    def __init__(
+        self, graph: Graph, batch_size: int, input_spec: InputSpec, what: str = "", *, use_cache: bool = True
+    ) -> None:
+        self.input_spec = input_spec
+        self.schedule = make_schedule(graph, batch_size)
+        self.source = write_plan(self.schedule, input_spec, what)
+        self._entry, self.from_cache = build(self.source.text, use_cache=use_cache)
+        layout = self.source.table
+        self.arena = aligned_bytes(self.schedule.arena)
+        self._table = np.zeros(layout.size, dtype=np.int64)
+        self._barrier = aligned_bytes(64).view(np.int64)
+        self._status = aligned_bytes(64).view(np.int64)
+        self._totals = np.zeros(max((start + size for start, size in layout.totals.values()), default=1))
+        self._hyperparameters = np.zeros(max(1, len(layout.hyperparameters)))
+        self._constants = [
+            np.ascontiguousarray(value.attributes["value"], dtype=STORED[value.dtype]) for value in layout.constants
+        ]
+        for value, array in zip(layout.constants, self._constants, strict=True):
+            self._table[layout.constant_place(value)] = array.ctypes.data
+
+    def run(
+        self,
+        order: NDArray[np.int32],
+        data: Mapping[str, NDArray[Any]],
+        leaves: Mapping[str, NDArray[np.float32]],
+        *,
+        threads: int = 1,
+        hyperparameters: Mapping[str, float] | None = None,
+        first_step: int = 0,
+        seed: int = 0,
+        output: NDArray[np.float32] | None = None,
+        before: Totals | None = None,
+    ) -> Outcome:
+        """Run a step for each batch of the rows that `order` names.
+
+        `leaves` are weights and states, changed in place; `output` takes the rows of the batched output; totals go on
+        from `before`. Raises KeyError for what is missing and ValueError for data that does not fit.
+        """
+        layout, rows = self.source.table, np.ascontiguousarray(order, dtype=np.int32)
+        # These arrays must live until the call is over: the table holds their addresses alone.
+        columns = {name: self._column(value, data[name], rows) for name, value in self._inputs().items()}
+        self._totals[:] = 0.0
+        for name, total in (before or {}).items():
+            start, size = layout.totals[name]
+            self._totals[start : start + size] = total.ravel()
+        for name, place in layout.hyperparameters.items():
+            self._hyperparameters[place] = (hyperparameters or {})[name]
+        self._barrier[:] = 0
+        self._status[:] = 0
+        words = {
+            "arena": self.arena.ctypes.data,
+            "barrier": self._barrier.ctypes.data,
+            "order": rows.ctypes.data,
+            "count": len(rows),
+            "first_step": first_step,
+            "seed": seed,
+            "hyperparameters": self._hyperparameters.ctypes.data,
+            "totals": self._totals.ctypes.data,
+            "status": self._status.ctypes.data,
+            "output": output.ctypes.data if output is not None else 0,
+        }
+        for name, word in words.items():
+            self._table[FIXED.index(name)] = word
+        for name, place in layout.data.items():
+            self._table[place] = columns[name].ctypes.data
+        for name, place in layout.leaves.items():
+            self._table[place] = leaves[name].ctypes.data
+        self._start(threads)
+        sums = {
+            name: self._totals[start : start + size].reshape(self._total_shape(name)).copy()
+            for name, (start, size) in layout.totals.items()
+        }
+        return Outcome(int(self._status[1]), sums, bool(self._status[0]))
+
+    def _inputs(self) -> dict[str, Value]:
+        return self.schedule.graph.leaves("input")
+
+    def _total_shape(self, name: str) -> tuple[int, ...]:
+        return tuple(map(int, self.schedule.graph.outputs[name].shape))
+
+    def _column(self, value: Value, array: NDArray[Any], rows: NDArray[np.int32]) -> NDArray[Any]:
+        """All rows of one input in the type that the plan reads, after a check that every row of the order exists."""
+        kind = np.uint8 if reads_bytes(value, self.input_spec) else STORED[value.dtype]
+        if array.size != len(array) * static_size(value.shape):
+            raise ValueError(f"rows of `{value.name}` have shape {array.shape[1:]}, not {value.shape[1:]}")
+        if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < len(array):
+            raise ValueError(f"the order names rows that `{value.name}`, with {len(array)} rows, does not have")
+        return np.ascontiguousarray(array, dtype=kind)
+
+    def _start(self, threads: int) -> None:
+        """Run the entry point on every thread; the calling one is thread 0."""
+        address = self._table.ctypes.data
+        failures: list[BaseException] = []
+
+        def work(thread: int) -> None:
+            try:
+                self._entry(thread, threads, address)
+            except BaseException as error:
+                failures.append(error)
+
+        others = [threading.Thread(target=work, args=(thread,), daemon=True) for thread in range(1, threads)]
+        for other in others:
+            other.start()
+        work(0)
+        for other in others:
+            other.join()
+        if failures:
+            raise failures[0]
