@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.numeric import batch, check_gradients, compute, compute_gradients, whole
-from trainer_cli.errors import ConfigError
+from trainer_cli.ir.graph import BATCH
 from trainer_cli.parts.activation import Activation
 from trainer_cli.parts.families import ACTIVATIONS, read_part
 
@@ -111,11 +111,18 @@ def test_softmax_sums_to_one_along_its_axis_and_ignores_a_shift() -> None:
         np.testing.assert_allclose(np.exp(logarithm), value)
 
 
-@pytest.mark.parametrize(("axis", "words"), [(0, "batch axis"), (-2, "batch axis"), (2, "does not exist")])
-def test_softmax_along_an_axis_that_cannot_be_is_refused(axis: int, words: str) -> None:
-    with pytest.raises(ConfigError, match=words) as caught:
-        compute(activation(type="softmax", axis=axis).apply, batch([[1.0, 2.0]]))
-    assert caught.value.problems[0].path == ("axis",)
+AXES = [(0, "the batch"), (-2, "the batch"), (2, "axes end at 1"), (-3, "axes end at 1"), (1, None), (-1, None)]
+
+
+@pytest.mark.parametrize(("axis", "words"), AXES)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_an_axis_that_cannot_be_is_a_misfit(name: str, axis: int, words: str | None) -> None:
+    misfit = activation(type=name, axis=axis).misfit((BATCH, 4))
+    assert misfit is None if words is None else misfit is not None and words in misfit
+
+
+def test_other_activations_fit_every_shape() -> None:
+    assert [name for name in NAMES if activation(type=name).misfit((BATCH,)) is not None] == ["log_softmax", "softmax"]
 
 
 def test_softplus_keeps_small_values() -> None:

@@ -8,16 +8,21 @@ import numpy as np
 import pytest
 
 from tests.numeric import compute, whole
-from trainer_cli.errors import ConfigError
 from trainer_cli.parts.constraint import Constraint
 from trainer_cli.parts.families import CONSTRAINTS, read_part
 
 WEIGHT = np.array([[3.0, 0.1, -0.5], [4.0, 0.0, 0.5]])
 
 
-def project(weight: Any, **arguments: Any) -> Any:
+def constraint(**arguments: Any) -> Constraint:
     part = read_part(CONSTRAINTS, arguments)
     assert isinstance(part, Constraint)
+    return part
+
+
+def project(weight: Any, **arguments: Any) -> Any:
+    part = constraint(**arguments)
+    assert part.misfit(np.shape(weight)) is None
     return compute(part.project, whole(weight))
 
 
@@ -61,6 +66,9 @@ def test_several_axes_and_negative_axes() -> None:
 
 
 @pytest.mark.parametrize("axis", [1, -2, [0, 1]])
-def test_an_axis_that_the_weight_does_not_have_is_refused(axis: Any) -> None:
-    with pytest.raises(ConfigError, match=r"max_norm: axis .* does not exist in a weight of shape \(3,\)"):
-        project([1.0, 2.0, 3.0], type="max_norm", axis=axis)
+@pytest.mark.parametrize("name", ["max_norm", "min_max_norm", "unit_norm"])
+def test_an_axis_that_the_weight_does_not_have_is_a_misfit(name: str, axis: Any) -> None:
+    misfit = constraint(type=name, axis=axis).misfit((3,))
+    missing = axis[1] if isinstance(axis, list) else axis
+    assert misfit == f"`{name}` takes norms along axis {missing}, which the shape (3,) lacks"
+    assert constraint(type=name, axis=axis).misfit((3, 4)) is None

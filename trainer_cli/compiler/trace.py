@@ -100,6 +100,11 @@ class Scope:
         constraint: Constraint | None = None,
         trainable: bool = True,
     ) -> Value:
+        for kind, part in (("initializer", initializer), ("constraint", constraint)):
+            misfit = None if part is None else part.misfit(shape)
+            if misfit is not None:
+                given = f"{name}_{kind}"
+                self.refuse(misfit, field=given if given in type(self._layer).model_fields else None)
         full = f"{self._name}/{name}"
         spec = WeightSpec(full, self._name, shape, initializer, regularizer, constraint, trainable and not self._frozen)
         self._tracer.weights.setdefault(full, spec)
@@ -109,6 +114,9 @@ class Scope:
         self._tracer.updates[weight.name] = value
 
     def activate(self, activation: Activation, x: Value) -> Value:
+        misfit = activation.misfit(x.shape)
+        if misfit is not None:
+            self.refuse(misfit, field="activation")
         result = activation.apply(x)
         self._tracer.activations.setdefault(result, (activation, x))
         return result

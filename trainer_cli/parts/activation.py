@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import Annotated, TypeAlias
 
 from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import Shape
 from trainer_cli.parts.families import ACTIVATIONS, PartField
 from trainer_cli.parts.part import Part
 
@@ -19,12 +20,13 @@ class Activation(Part):
         """What encloses the function's values; losses judge an output by it."""
         return (-math.inf, math.inf)
 
+    def misfit(self, shape: Shape) -> str | None:
+        """Why the function cannot be applied to a value of this shape (an axis that it does not have), or None."""
+        return None
+
     @abstractmethod
     def apply(self, x: Value) -> Value:
-        """Write the function's IR. `x`: `(batch, …, features)`; the result has the same shape.
-
-        Raises ConfigError when the arguments do not fit x (an axis that x does not have).
-        """
+        """Write the function's IR. `x`: `(batch, …, features)`; the result has the same shape."""
 
 
 ActivationField: TypeAlias = Annotated[Activation, PartField(ACTIVATIONS)]

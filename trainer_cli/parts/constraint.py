@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, TypeAlias
 
-from trainer_cli.errors import ConfigError, Problem
+from pydantic import Field
+
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.families import CONSTRAINTS, PartField
@@ -15,12 +16,13 @@ from trainer_cli.parts.part import IntegerList, Part
 class Constraint(Part):
     """A projection applied to a weight after every update."""
 
+    def misfit(self, shape: tuple[int, ...]) -> str | None:
+        """Why a weight of this shape cannot be projected (an axis that it does not have), or None if it can."""
+        return None
+
     @abstractmethod
     def project(self, weight: Value) -> Value:
-        """Write the projection's IR; the result has the weight's shape.
-
-        Raises ConfigError when the arguments do not fit the weight (an axis that it does not have).
-        """
+        """Write the projection's IR; the result has the weight's shape."""
 
 
 Axes: TypeAlias = int | IntegerList
@@ -29,13 +31,22 @@ EPSILON = 1e-7
 """Added to a norm before dividing by it, as in Keras."""
 
 
-def norms(constraint: Constraint, weight: Value, axis: int | tuple[int, ...]) -> Value:
-    """Euclidean norms along axes, which stay as axes of extent 1."""
-    axes = (axis,) if isinstance(axis, int) else axis
-    if any(not -weight.rank <= each < weight.rank for each in axes):
-        message = f"{constraint.type}: axis {axis} does not exist in a weight of shape {weight.shape}"
-        raise ConfigError([Problem(message, path=("axis",))])
-    return ir.sqrt(ir.reduce_sum(ir.square(weight), axes, keepdims=True))
+class NormConstraint(Constraint):
+    """What constraints on the Euclidean norms of a weight's vectors share."""
+
+    axis: Axes = Field(default=0, description="axis or axes along which a vector lies")
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return (self.axis,) if isinstance(self.axis, int) else self.axis
+
+    def misfit(self, shape: tuple[int, ...]) -> str | None:
+        missing = [axis for axis in self._axes if not -len(shape) <= axis < len(shape)]
+        return f"`{self.type}` takes norms along axis {missing[0]}, which the shape {shape} lacks" if missing else None
+
+    def norms(self, weight: Value) -> Value:
+        """The norms along the axes, which stay as axes of extent 1."""
+        return ir.sqrt(ir.reduce_sum(ir.square(weight), self._axes, keepdims=True))
 
 
 ConstraintField: TypeAlias = Annotated[Constraint, PartField(CONSTRAINTS)]

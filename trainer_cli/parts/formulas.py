@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import Shape
 
 
 def softplus(x: Value) -> Value:
@@ -45,14 +45,14 @@ def log_softmax(logits: Value, axis: int = -1) -> Value:
     return less - ir.log(ir.reduce_sum(ir.exp(less), axis, keepdims=True))
 
 
-def own_axis(part: str, axis: int, x: Value) -> int:
-    """An axis of x, counted from its first or its last axis, that is not the batch axis; raises ConfigError."""
-    counted = axis + x.rank if axis < 0 else axis
-    first = 1 if x.batched else 0
-    if not first <= counted < x.rank:
-        what = "is the batch axis" if counted == 0 and x.batched else f"does not exist in the shape {x.shape}"
-        raise ConfigError([Problem(f"{part}: axis {axis} {what}", path=("axis",))])
-    return counted
+def misfit_axis(part: str, axis: int, shape: Shape) -> str | None:
+    """Why a function cannot run along an axis (counted from the first or the last) of a batch of this shape, or None."""
+    counted = axis + len(shape) if axis < 0 else axis
+    if counted == 0:
+        return f"`{part}` cannot run along axis {axis}, the batch"
+    if not 0 < counted < len(shape):
+        return f"`{part}` runs along axis {axis}, but its input's axes end at {len(shape) - 1}"
+    return None
 
 
 def mean_per_sample(x: Value) -> Value:

@@ -15,6 +15,10 @@ from trainer_cli.parts.part import Part
 class Initializer(Part):
     """Gives a new weight its first values, in float64; the target rounds them to its own type."""
 
+    def misfit(self, shape: tuple[int, ...]) -> str | None:
+        """Why a weight of this shape cannot be filled, or None if it can."""
+        return None
+
     @abstractmethod
     def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
         """The first values of a weight of this shape; `random` is the weight's own stream."""

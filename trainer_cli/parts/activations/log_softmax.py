@@ -7,6 +7,7 @@ import math
 from pydantic import Field
 
 from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import Shape
 from trainer_cli.parts import formulas
 from trainer_cli.parts.activation import Activation
 
@@ -20,5 +21,8 @@ class LogSoftmax(Activation):
     def interval(self) -> tuple[float, float]:
         return (-math.inf, 0.0)
 
+    def misfit(self, shape: Shape) -> str | None:
+        return formulas.misfit_axis(self.type, self.axis, shape)
+
     def apply(self, x: Value) -> Value:
-        return formulas.log_softmax(x, formulas.own_axis(self.type, self.axis, x))
+        return formulas.log_softmax(x, self.axis)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import Shape
 from trainer_cli.parts import formulas
 from trainer_cli.parts.activation import Activation
 
@@ -19,5 +20,8 @@ class Softmax(Activation):
     def interval(self) -> tuple[float, float]:
         return (0.0, 1.0)
 
+    def misfit(self, shape: Shape) -> str | None:
+        return formulas.misfit_axis(self.type, self.axis, shape)
+
     def apply(self, x: Value) -> Value:
-        return formulas.softmax(x, formulas.own_axis(self.type, self.axis, x))
+        return formulas.softmax(x, self.axis)

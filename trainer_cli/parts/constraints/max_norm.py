@@ -6,16 +6,15 @@ from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.constraint import EPSILON, Axes, Constraint, norms
+from trainer_cli.parts.constraint import EPSILON, NormConstraint
 
 
-class MaxNorm(Constraint):
+class MaxNorm(NormConstraint):
     """`w · min(‖w‖, max_value) / (1e-7 + ‖w‖)`, norms being taken along `axis` (Srebro and Shraibman, "Rank, trace-norm
     and max-norm", 2005)."""
 
     max_value: float = Field(default=2.0, ge=0, description="largest norm of a vector")
-    axis: Axes = Field(default=0, description="axis or axes along which a vector lies")
 
     def project(self, weight: Value) -> Value:
-        norm = norms(self, weight, self.axis)
+        norm = self.norms(weight)
         return weight * (ir.minimum(norm, self.max_value) / (norm + EPSILON))

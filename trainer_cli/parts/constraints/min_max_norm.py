@@ -8,17 +8,16 @@ from pydantic import Field, model_validator
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.constraint import EPSILON, Axes, Constraint, norms
+from trainer_cli.parts.constraint import EPSILON, NormConstraint
 
 
-class MinMaxNorm(Constraint):
+class MinMaxNorm(NormConstraint):
     """`w · d / (1e-7 + ‖w‖)` with `d = rate · clip(‖w‖, min_value, max_value) + (1 − rate) · ‖w‖`, norms being taken
     along `axis`: a rate below 1 goes only part of the way at each update."""
 
     min_value: float = Field(default=0.0, ge=0, description="smallest norm of a vector")
     max_value: float = Field(default=1.0, ge=0, description="largest norm of a vector")
     rate: float = Field(default=1.0, ge=0, le=1, description="fraction of the way that an update goes")
-    axis: Axes = Field(default=0, description="axis or axes along which a vector lies")
 
     @model_validator(mode="after")
     def _bounds_in_order(self) -> Self:
@@ -27,6 +26,6 @@ class MinMaxNorm(Constraint):
         return self
 
     def project(self, weight: Value) -> Value:
-        norm = norms(self, weight, self.axis)
+        norm = self.norms(weight)
         desired = ir.clip(norm, self.min_value, self.max_value) * self.rate + norm * (1.0 - self.rate)
         return weight * (desired / (norm + EPSILON))

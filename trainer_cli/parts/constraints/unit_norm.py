@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.constraint import EPSILON, Axes, Constraint, norms
+from trainer_cli.parts.constraint import EPSILON, NormConstraint
 
 
-class UnitNorm(Constraint):
+class UnitNorm(NormConstraint):
     """`w / (1e-7 + ‖w‖)`, norms being taken along `axis`."""
 
-    axis: Axes = Field(default=0, description="axis or axes along which a vector lies")
-
     def project(self, weight: Value) -> Value:
-        return weight / (norms(self, weight, self.axis) + EPSILON)
+        return weight / (self.norms(weight) + EPSILON)

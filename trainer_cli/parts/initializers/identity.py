@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.random import RandomStream
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.initializer import Initializer
@@ -17,7 +16,8 @@ class Identity(Initializer):
 
     gain: float = Field(default=1.0, description="value on the diagonal")
 
+    def misfit(self, shape: tuple[int, ...]) -> str | None:
+        return None if len(shape) == 2 else f"`identity` fills matrices only, not the shape {shape}"
+
     def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
-        if len(shape) != 2:
-            raise ConfigError([Problem(f"identity: makes matrices only, not a weight of shape {shape}")])
-        return self.gain * np.eye(*shape)
+        return self.gain * np.eye(shape[0], shape[1])

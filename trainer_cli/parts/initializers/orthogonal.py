@@ -6,7 +6,6 @@ import math
 
 from pydantic import Field
 
-from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.random import RandomStream
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.initializer import Initializer
@@ -24,9 +23,10 @@ class Orthogonal(Initializer):
 
     gain: float = Field(default=1.0, description="factor on the orthonormal matrix")
 
+    def misfit(self, shape: tuple[int, ...]) -> str | None:
+        return None if len(shape) >= 2 else f"`orthogonal` needs two axes or more, not the shape {shape}"
+
     def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
-        if len(shape) < 2:
-            raise ConfigError([Problem(f"orthogonal: needs two axes or more, not a weight of shape {shape}")])
         rows, columns = math.prod(shape[:-1]), shape[-1]
         factor, triangle = np.linalg.qr(random.normal((max(rows, columns), min(rows, columns))))
         factor = factor * np.where(np.diagonal(triangle) < 0, -1.0, 1.0)
