@@ -256,6 +256,8 @@ FINDINGS = [
     ("recall", {"average": "macro"}, "binary", 1, "impossible"),
     ("recall", {"average": "macro"}, "binary", 3, None),
     ("recall", {}, "labels", 3, None),
+    ("recall", {"average": "macro", "thresholds": 0.3}, "labels", 3, "doubtful"),
+    ("recall", {"average": "macro", "thresholds": 0.3}, "binary", 3, None),
     ("mean_squared_error", {}, "labels", 3, None),
     ("mean_absolute_error", {}, "values", 1, None),
 ]

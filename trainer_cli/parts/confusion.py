@@ -54,16 +54,22 @@ class ConfusionMetric(Metric):
         if self.average is not None and units == 1:
             message = f"`{self.type}` averages over classes, but the output has one unit"
             return (Finding("impossible", message, "leave `average` out"),)
+        if self._decides_for_one(target, units) and self.thresholds != 0.5:
+            message = f"`{self.type}` decides for the class with the largest score here, so `thresholds` has no effect"
+            return (Finding("doubtful", message, "leave out `thresholds`, or both `class_id` and `average`"),)
         return ()
+
+    def _decides_for_one(self, form: TargetForm, units: int) -> bool:
+        chosen = self.class_id is not None or self.average is not None
+        return form in ("labels", "one_hot") and units > 1 and chosen
 
     def decisions(self, target: Value, prediction: Prediction, form: TargetForm) -> tuple[Value, Value]:
         """What is predicted and what is true, as 0 and 1 in the prediction's shape."""
         score, units = prediction.value, agreement.units(prediction)
-        exclusive = form in ("labels", "one_hot") and units > 1
         truth = ir.one_hot(target, units) if form == "labels" else target
-        if exclusive and (self.class_id is not None or self.average is not None):
+        if self._decides_for_one(form, units):
             return ir.one_hot(ir.argmax(score), units), truth
-        if exclusive and self.from_logits:
+        if form in ("labels", "one_hot") and units > 1 and self.from_logits:
             return ir.cast(above(formulas.softmax(score), self.thresholds, from_logits=False), "float"), truth
         return ir.cast(above(score, self.thresholds, self.from_logits), "float"), truth
 

@@ -46,7 +46,7 @@ def log_softmax(logits: Value, axis: int = -1) -> Value:
 
 
 def misfit_axis(part: str, axis: int, shape: Shape) -> str | None:
-    """Why a function cannot run along an axis (counted from the first or the last) of a batch of this shape, or None."""
+    """Why a function cannot run along an axis, counted from either end, of a batch of this shape, or None."""
     counted = axis + len(shape) if axis < 0 else axis
     if counted == 0:
         return f"`{part}` cannot run along axis {axis}, the batch"
