@@ -5,14 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 from safetensors.numpy import load_file
 
+ROOT = Path(__file__).parents[2]
 TARGET = {"fit": ["--target", "reference"], "compile": ["--target", "reference"], "validate": []}
 
 
@@ -309,3 +315,29 @@ def test_schema_accepts_the_config_and_refuses_a_misspelled_one(project):
     jsonschema.validate(config, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(config | {"sed": 3}, schema)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+def test_a_terminal_gets_a_table_and_a_bar(project):
+    import pty
+
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "trainer_cli", "fit", "config.yaml", "--target", "reference"],
+        cwd=project.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "90", "LINES": "40"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # Linux says so when the other end is closed
+        while piece := os.read(ours, 4096):
+            shown += piece
+    os.close(ours)
+    assert done.wait(60) == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert len(re.findall(r"epoch +loss +accuracy +val_loss +val_accuracy +rate +time", text)) == 1
+    assert len(re.findall(r"[123]/3 +\d\.\d+ +\d\.\d+ +\d\.\d+ +\d\.\d+ +0\.02 +\d+ m?s", text)) == 3
+    assert re.search(r"epoch 1/3 .* \d/4 steps", text)
