@@ -83,6 +83,8 @@ def plan_memory(graph: Graph, partition: Partition, batch_size: int) -> Schedule
 
 
 def _bytes(value: Value, batch_size: int) -> int:
+    if value.dtype not in ITEM_SIZE:
+        raise IRError(f"no buffer holds the results of {value!r}")
     size = max(1, elements(value.shape, batch_size)) * ITEM_SIZE[value.dtype]
     return -(-size // ALIGNMENT) * ALIGNMENT
 

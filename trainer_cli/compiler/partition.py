@@ -110,7 +110,7 @@ def partition(fusion: Fusion) -> Partition:
     touches = {kernel: _touches(kernel, fusion.replicated) for kernel in fusion.kernels}
     region_of: dict[Kernel, int] = {}
     for kernel in fusion.kernels:
-        region = 0
+        region = 1 if _awaits_inputs(kernel, splits, touches) else 0
         for earlier in fusion.after[kernel]:
             barrier = _conflict(earlier, kernel, splits, touches)
             region = max(region, region_of[earlier] + (1 if barrier else 0))
@@ -189,12 +189,30 @@ def _conflict(first: Kernel, second: Kernel, splits: dict[Kernel, Split], touche
     return False
 
 
+def _awaits_inputs(kernel: Kernel, splits: dict[Kernel, Split], touches: dict[Kernel, list[Touch]]) -> bool:
+    """Whether a kernel reads rows of an input that other threads gather: they do so when a step begins."""
+    return any(
+        isinstance(touch.buffer, Value)
+        and touch.buffer.op == "input"
+        and not (touch.own and splits[kernel].kind == "rows")
+        for touch in touches[kernel]
+    )
+
+
 def _verify(result: Partition, fusion: Fusion, region_of: dict[Kernel, int]) -> None:
     """Every pair with a conflict is apart by a barrier, in the right order, whatever the pass above believed."""
     placed = result.kernels
-    if set(placed) != set(fusion.kernels):
-        raise IRError("a kernel is in no region")
+    if len(placed) != len(fusion.kernels) or set(placed) != set(fusion.kernels):
+        raise IRError("every kernel belongs in one region")
+    written: set[BufferKey] = set()
     for index, second in enumerate(placed):
+        if region_of[second] == 0 and _awaits_inputs(second, result.splits, result.touches):
+            raise IRError(f"no barrier between the inputs and `{second.label}`")
+        # Arena: read after the write. Weights and states: the old value is read, so before the write.
+        for touch in result.touches[second]:
+            if isinstance(touch.buffer, LeafBuffer) and touch.buffer in written:
+                raise IRError(f"`{second.label}` comes after the update of {touch.buffer.name}")
+        written |= {touch.buffer for touch in result.touches[second] if touch.writes}
         for first in placed[:index]:
             if region_of[first] == region_of[second] and _conflict(first, second, result.splits, result.touches):
                 raise IRError(f"no barrier between `{first.label}` and `{second.label}`")

@@ -10,6 +10,7 @@ import math
 from collections.abc import Hashable
 from typing import Any
 
+from trainer_cli.compiler.kernels import storage
 from trainer_cli.compiler.verify import verify_graph
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import LEAVES, Graph, Value, copy_into, reachable
@@ -32,6 +33,7 @@ def simplify(graph: Graph) -> Graph:
     result.outputs = {name: replaced[value] for name, value in graph.outputs.items()}
     result.updates = {name: replaced[value] for name, value in graph.updates.items()}
     clean = _prune(result)
+    _keep_old_values(clean)
     verify_graph(clean)
     return clean
 
@@ -45,6 +47,14 @@ def _prune(graph: Graph) -> Graph:
     return clean
 
 
+def _keep_old_values(graph: Graph) -> None:
+    """Give an update that hands on a weight or state a value of its own if that leaf changes in the same step."""
+    for name, value in graph.updates.items():
+        base = storage(value)
+        if base.op in ("weight", "state") and base.name in graph.updates and base.name != name:
+            graph.updates[name] = graph.emit("stop_gradient", (value,))
+
+
 def _rewrite(graph: Graph, known: dict[Hashable, Value], value: Value, operands: tuple[Value, ...]) -> Value:
     if value.op in LEAVES and value.op != "constant":
         extra = {key: item for key, item in value.attributes.items() if key != "name"}
@@ -52,9 +62,8 @@ def _rewrite(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
     start = len(graph.values)
     simpler = _identity(value.op, operands, value.attributes) or _pushed(graph, known, value, operands)
     if simpler is None:
-        simpler = _split_reduction(graph, value, operands)
+        simpler = _reduced(graph, known, value, operands)
     if simpler is not None:
-        # Values made on the way are merged with equal ones too, by the walk that prunes; only the result counts here.
         return _merged(known, simpler) if simpler.index >= start else simpler
     folded = _folded(graph, value, operands)
     return _merged(known, folded or graph._append(value.op, operands, value.attributes, value.shape, value.dtype))
@@ -110,12 +119,12 @@ def _pushed(graph: Graph, known: dict[Hashable, Value], value: Value, operands: 
     op = value.op
     if op in ("broadcast", "reshape") and operands[0].op == op:
         inner = operands[0].operands[0]
-        if op == "reshape":
-            return ir.reshape(inner, value.shape)
-        if len(inner.shape) == len(operands[0].shape) or inner.shape == ():
-            return ir.broadcast_to(inner, value.shape)
-    if op == "reshape" and operands[0].op == "broadcast" and operands[0].operands[0].shape == ():
-        return ir.broadcast_to(operands[0].operands[0], value.shape)
+        return ir.reshape(inner, value.shape) if op == "reshape" else ir.broadcast_to(inner, value.shape)
+    if op == "reshape" and value.shape != ():
+        # One number repeated needs no buffer.
+        single = operands[0].operands[0] if operands[0].op == "broadcast" else operands[0]
+        if single.shape == ():
+            return ir.broadcast_to(single, value.shape)
     if value.primitive.family == _ELEMENTWISE and value.shape != () and operands:
         sources = [operand.operands[0] for operand in operands if operand.op == "broadcast"]
         if len(sources) == len(operands):
@@ -138,14 +147,24 @@ def _rewrite_elementwise(
     return _merged(known, folded or small)
 
 
-def _split_reduction(graph: Graph, value: Value, operands: tuple[Value, ...]) -> Value | None:
-    """A sum over the first axis and the last: along the last axes first, which threads share, then the rest.
+def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands: tuple[Value, ...]) -> Value | None:
+    """Reductions in a form that kernels have.
 
-    So is a reduction over axes that do not stand together: what is left is a reduction over neighbours.
+    An axis of extent 1 has nothing to reduce. A sum over the first axis and the last goes along the last axes first,
+    which threads share, then over the rest. So does one over axes that do not stand together: what is left is a
+    reduction over neighbours.
     """
+    shape = operands[0].shape if operands else ()
+    if value.op == "argmax" and shape[-1] == 1:
+        return ir.broadcast_to(ir.constant(graph, 0, "int"), value.shape)
     if value.op not in ("reduce_sum", "reduce_max"):
         return None
-    axes, rank = value.attributes["axes"], operands[0].rank
+    axes, rank = value.attributes["axes"], len(shape)
+    wide = tuple(axis for axis in axes if shape[axis] != 1)
+    if not wide:
+        return ir.reshape(operands[0], value.shape)
+    if wide != axes:
+        return ir.reshape(_reduction(graph, known, value.op, operands[0], wide), value.shape)
     last = axes[-1]
     while last - 1 in axes:
         last -= 1
@@ -154,8 +173,14 @@ def _split_reduction(graph: Graph, value: Value, operands: tuple[Value, ...]) ->
     whole = axes == tuple(range(rank)) and rank > 1
     if not (apart or whole):
         return None
-    inner = graph.emit(value.op, operands, axes=run)
-    return graph.emit(value.op, (inner,), axes=tuple(axis for axis in axes if axis not in run))
+    inner = _reduction(graph, known, value.op, operands[0], run)
+    return _reduction(graph, known, value.op, inner, tuple(axis for axis in axes if axis not in run))
+
+
+def _reduction(graph: Graph, known: dict[Hashable, Value], op: str, operand: Value, axes: tuple[int, ...]) -> Value:
+    """A reduction in the form that kernels have, merged with an equal one."""
+    value = graph.emit(op, (operand,), axes=axes)
+    return _merged(known, _reduced(graph, known, value, (operand,)) or value)
 
 
 def _folded(graph: Graph, value: Value, operands: tuple[Value, ...]) -> Value | None:

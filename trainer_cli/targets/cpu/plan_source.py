@@ -72,10 +72,10 @@ from numba import njit, types
 
 from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p, logistic, power, sin, tanh
 from trainer_cli.targets.cpu.runtime import (
-    INFINITY, NAN, OPTIONS, bool_pointer, byte_pointer, copy_rows, double_pointer, float32, float64, float_pointer, floor,
-    flush_subnormals, gather_bytes, gather_floats, inline_attributes, int32, int64, int_pointer, kernel_attributes, linked,
-    offset, product, random_uniform, restore_float_state, share, sign, sqrt, stack_floats, uint8, wait_for_all,
-    word_pointer,
+    INFINITY, NAN, OPTIONS, bool_pointer, byte_pointer, copy_rows, double_pointer, float32, float64, float_pointer,
+    floor, flush_subnormals, gather_bytes, gather_floats, inline_attributes, int32, int64, int_pointer,
+    kernel_attributes, linked, offset, product, random_uniform, restore_float_state, share, sign, sqrt, stack_floats,
+    uint8, wait_for_all, word_pointer,
 )
 '''
 
