@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from trainer_cli.config.schema import Architecture, layer_names
@@ -149,7 +150,7 @@ def declared_input(architecture: Architecture) -> tuple[int, ...] | None:
 
 
 def trace(architecture: Architecture, input_spec: InputSpec, *, training: bool, freeze: Iterable[str] = ()) -> Trace:
-    """Write the forward pass of a chain of layers.
+    """Write the forward pass: each layer takes the one above it, or those that its `inputs` name.
 
     Raises ConfigError with the place of the layer for shapes that do not fit and for what is not supported.
     """
@@ -160,19 +161,20 @@ def trace(architecture: Architecture, input_spec: InputSpec, *, training: bool, 
         raise ConfigError([Problem(message, ("architecture", 0, "shape"))])
     tracer = _Tracer(training)
     frozen = set(freeze)
-    value = tracer.graph.input(INPUT, (BATCH, *input_spec.shape))
-    source, rows = value, []
+    source = tracer.graph.input(INPUT, (BATCH, *input_spec.shape))
     names = layer_names(architecture.layers)
+    taken = _connections(architecture, names)
+    outputs: dict[str, Value] = {INPUT: source}
+    rows = []
     for index, (layer, name) in enumerate(zip(architecture.layers, names, strict=True)):
-        if layer.type == "input" and index > 0:
-            raise ConfigError([Problem("an `input` layer stands first", ("architecture", index, "type"))])
-        is_frozen = name in frozen or not layer.trainable
-        scope = Scope(tracer, index, layer, name, is_frozen)
+        scope = Scope(tracer, index, layer, name, name in frozen or not layer.trainable)
+        given = [outputs[other] for other in taken[index]]
         with tracer.graph.layer(name):
             try:
-                value = layer.trace(scope, value)
+                value = outputs[name] = layer.trace(scope, *given)
             except IRError as error:
-                scope.refuse(f"its input of shape {_shown(value.shape)} does not fit", hint=str(error).split(": ")[-1])
+                shapes = " and ".join(str(_shown(operand.shape)) for operand in given)
+                scope.refuse(f"its input of shape {shapes} does not fit", hint=str(error).split(": ")[-1])
         own = [spec for spec in tracer.weights.values() if spec.layer == name]
         rows.append(
             LayerRow(
@@ -183,6 +185,7 @@ def trace(architecture: Architecture, input_spec: InputSpec, *, training: bool, 
                 sum(spec.size for spec in own if spec.trainable),
             )
         )
+    value = outputs[names[-1]]
     activation, logits = tracer.activations.get(value, (None, None))
     prediction = Prediction(value, activation, logits)
     return Trace(tracer.graph, source, prediction, rows, tracer.weights, tracer.updates)
@@ -192,16 +195,52 @@ def _shown(shape: Shape) -> tuple[int, ...]:
     return tuple(extent for extent in shape if isinstance(extent, int))
 
 
+def _connections(architecture: Architecture, names: Sequence[str]) -> list[list[str]]:
+    """For each layer the names of those whose outputs it takes; `input` names the model's input.
+
+    Raises ConfigError for names that no earlier layer has, for a wrong number of inputs, and for layers whose output
+    nobody takes.
+    """
+    problems: list[Problem] = []
+    taken: list[list[str]] = []
+    used = {names[-1]}
+    for index, layer in enumerate(architecture.layers):
+        path: tuple[str | int, ...] = ("architecture", index)
+        if layer.type == "input" and index > 0:
+            problems.append(Problem("an `input` layer stands first", (*path, "type")))
+        above = names[index - 1] if index else INPUT
+        given = [above] if layer.inputs is None else list(layer.inputs)
+        known = [INPUT, *names[:index]]
+        for position, name in enumerate(given):
+            if name not in known:
+                close = get_close_matches(name, known, n=1)
+                hint = f"did you mean `{close[0]}`?" if close else f"layers above: {', '.join(known)}"
+                later = "stands below" if name in names else "does not exist"
+                message = f"{names[index]}: the layer `{name}` {later}; `inputs` name layers above"
+                problems.append(Problem(message, (*path, "inputs", position), hint))
+        fewest, most = layer.input_count
+        if len(given) < fewest or (most is not None and len(given) > most):
+            expected = f"{fewest} input{'s' if fewest != 1 else ''}" if most == fewest else f"at least {fewest} inputs"
+            message = f"{names[index]}: {layer.type} takes {expected}, not {len(given)}"
+            hint = "name the layers whose outputs it takes: `inputs: [first, second]`"
+            problems.append(Problem(message, (*path, "inputs") if layer.inputs is not None else path, hint))
+        used.update(given)
+        taken.append(given)
+    for index, name in enumerate(names):
+        if name not in used:
+            hint = "name it in the `inputs` of a layer below, or leave it out"
+            problems.append(Problem(f"no layer takes the output of `{name}`", ("architecture", index), hint))
+    if problems:
+        raise ConfigError(problems)
+    return taken
+
+
 def _refuse_graphs(architecture: Architecture) -> None:
     problems = []
-    for index, layer in enumerate(architecture.layers):
-        if layer.inputs is not None:
-            message = "`inputs` is not supported yet: layers form a chain, each takes the one above it"
-            problems.append(Problem(message, ("architecture", index, "inputs")))
-    if getattr(architecture, "outputs", None):
+    if architecture.outputs:
         message = "`outputs` is not supported yet: the last layer is the output"
         problems.append(Problem(message, ("architecture", "outputs")))
-    if getattr(architecture, "inputs", None):
+    if architecture.inputs:
         message = (
             "`inputs` is not supported yet: declare the input's shape with a first layer {type: input, shape: […]}"
         )

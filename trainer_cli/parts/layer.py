@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, NoReturn, Protocol, TypeAlias
+from typing import Annotated, ClassVar, NoReturn, Protocol, TypeAlias
 
 from pydantic import Field
 
@@ -50,6 +50,9 @@ class LayerScope(Protocol):
 
 class Layer(Part):
     """A function with weights. `name` defaults to `<type>_<n>`; `inputs` to the layer above."""
+
+    input_count: ClassVar[tuple[int, int | None]] = (1, 1)
+    """The fewest and the most inputs that the layer takes; None for any number."""
 
     name: str | None = Field(default=None, description="name of the layer; its weights are called <name>/<weight>")
     inputs: list[str] | None = Field(default=None, description="names of the layers whose outputs this one takes")
