@@ -41,7 +41,8 @@ MetricsChoice: TypeAlias = Annotated[
 class Section(BaseModel):
     """A mapping of the config: unknown keys are refused, scalars are strict, camelCase keys are renamed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    # Validators are built when first used: most models are only inherited from, or part of another.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

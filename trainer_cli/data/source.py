@@ -37,7 +37,8 @@ PartName: TypeAlias = Literal["train", "validation", "test"]
 class SplitSpec(BaseModel):
     """Which fractions of the rows are held out; `stratify` gives every part the classes' proportions."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    # Validators are built when first used: most models are only inherited from, or part of another.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
     validation: float = Field(default=0.0, ge=0.0, lt=1.0, description="fraction of the rows held out for validation")
     test: float = Field(default=0.0, ge=0.0, lt=1.0, description="fraction of the rows held out for the final test")

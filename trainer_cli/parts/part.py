@@ -14,7 +14,8 @@ class Part(BaseModel):
     never change.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    # Validators are built when first used: most models are only inherited from, or part of another.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
     type: ClassVar[str] = ""
 
