@@ -104,8 +104,10 @@ define(
 def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | None]:
     """The adjoints of a loop's operands from the adjoints of its results, by position.
 
-    A second loop runs the other way: it carries the adjoints of the carried values and the sums of the adjoints of
-    the captured ones, and computes each step of the body again from the carried values that the forward loop saved.
+    A second loop runs the other way: it carries the adjoints of the carried values, and computes each step of the body
+    again from the carried values that the forward loop saved. The gradient of a captured weight is a sum over rows and
+    steps; summed inside the loop it would make every step wait for all rows. So the loop emits the adjoints of the
+    values that read the weight, and the sum is one product behind the loop. Where that cannot be, the sum is carried.
     """
     from trainer_cli.ir import language as ir
 
@@ -125,8 +127,10 @@ def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | N
 
     carry_in = [index for index in differentiable if index < carries]
     captured_in = [index for index in differentiable if index >= carries + sequences]
+    uses = {index: _uses(parameters[index], results) for index in captured_in}
+    summed_in = [index for index in captured_in if uses[index] is None]
     carried_adjoints = {index: parameter(parameters[index].shape, "float") for index in carry_in}
-    captured_sums = {index: parameter(parameters[index].shape, "float") for index in captured_in}
+    captured_sums = {index: parameter(parameters[index].shape, "float") for index in summed_in}
     forward = {parameters[i]: parameter(parameters[i].shape, parameters[i].dtype) for i in range(carries + sequences)}
     emitted = {index: parameter(results[index].shape, "float") for index in sorted(adjoint_of) if index >= carries}
     for index in range(carries + sequences, len(parameters)):
@@ -135,16 +139,25 @@ def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | N
     copied = copy_into(body, reachable(results), dict(forward))
     seeds = [(copied[results[index]], carried_adjoints[index]) for index in carry_in]
     seeds += [(copied[results[index]], emitted[index]) for index in emitted]
-    wanted = [forward[parameters[index]] for index in differentiable]
-    inner = dict(zip(differentiable, adjoints(seeds, wanted), strict=True))
-    filled = {index: inner[index] or ir.zeros_like(forward[parameters[index]]) for index in differentiable}
+    inside = [index for index in differentiable if index not in captured_in or index in summed_in]
+    readers = [(index, use) for index in captured_in for use in uses[index] or ()]
+    wanted = [forward[parameters[index]] for index in inside] + [copied[use] for _, use in readers]
+    found = adjoints(seeds, wanted)
+    inner = dict(zip(inside, found, strict=False))
+    filled = {index: inner[index] or ir.zeros_like(forward[parameters[index]]) for index in inside}
     body_results = [filled[index] for index in carry_in]
-    body_results += [captured_sums[index] + filled[index] for index in captured_in]
+    body_results += [captured_sums[index] + filled[index] for index in summed_in]
     sequence_in = [index for index in differentiable if carries <= index < carries + sequences]
     body_results += [filled[index] for index in sequence_in]
+    read = [
+        (index, use, adjoint) for (index, use), adjoint in zip(readers, found[len(inside) :], strict=True) if adjoint
+    ]
+    for index, use, adjoint in read:
+        body_results.append(adjoint)
+        body_results += [copied[operand] for operand in use.operands if operand is not parameters[index]]
 
     operands = [adjoint_of.get(index) or ir.zeros_like(node.operands[index]) for index in carry_in]
-    operands += [ir.zeros_like(node.operands[index]) for index in captured_in]
+    operands += [ir.zeros_like(node.operands[index]) for index in summed_in]
     operands += saved
     operands += node.operands[carries : carries + sequences]
     operands += [adjoint_of[index] for index in emitted]
@@ -152,16 +165,56 @@ def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | N
     backward = graph.emit(
         "loop",
         operands,
-        carries=len(carry_in) + len(captured_in),
+        carries=len(carry_in) + len(summed_in),
         sequences=carries + sequences + len(emitted),
         length=a["length"],
         reverse=not a["reverse"],
         parameters=tuple(body.parameter_list()),
         results=tuple(body_results),
     )
-    order = [*carry_in, *captured_in, *sequence_in]
+    order = [*carry_in, *summed_in, *sequence_in]
     taken = {index: graph.emit("project", (backward,), position=place) for place, index in enumerate(order)}
+    place = len(order)
+    for index, use, _ in read:
+        stacks = [graph.emit("project", (backward,), position=place + i) for i in range(len(use.operands))]
+        place += len(use.operands)
+        gradient = _summed_use(use, parameters[index], stacks)
+        taken[index] = taken[index] + gradient if index in taken else gradient
     return [taken.get(index) for index in range(len(parameters))]
+
+
+def _uses(parameter: Value, results: Sequence[Value]) -> list[Value] | None:
+    """The values of a body that read a captured weight, if all are products or repetitions over the rows; else None."""
+    if parameter.batched:
+        return None
+    uses = [value for value in reachable(results) if parameter in value.operands]
+    for use in uses:
+        product = use.op == "contract" and use.operands.count(parameter) == 1
+        if not use.batched or not (use.op == "broadcast" or (product and all(_leads_with_rows(use, parameter)))):
+            return None
+    return uses if parameter not in results else None
+
+
+def _leads_with_rows(use: Value, parameter: Value) -> list[bool]:
+    """Whether the other operands of a product have the batch axis."""
+    return [operand.batched for operand in use.operands if operand is not parameter]
+
+
+def _summed_use(use: Value, parameter: Value, stacks: Sequence[Value]) -> Value:
+    """The gradient of a weight from one value that reads it: its adjoints at all steps, and its other operands."""
+    from trainer_cli.ir import language as ir
+    from trainer_cli.ir.ops.products import labels
+    from trainer_cli.ir.ops.structure import broadcast_axes
+
+    if use.op == "broadcast":
+        axes = [0, 1, *(axis + 1 for axis in broadcast_axes(parameter.shape, use.shape) if axis > 0)]
+        return ir.reshape(ir.reduce_sum(stacks[0], axes), parameter.shape)
+    *operands, result = labels(use.attributes["specification"])
+    own = use.operands.index(parameter)
+    other = operands[1 - own]
+    time = next(letter for letter in "tuvwxyz" if letter not in "".join((*operands, result)))
+    specification = f"{other[0]}{time}{other[1:]},{result[0]}{time}{result[1:]}->{operands[own]}"
+    return ir.contract(specification, stacks[1], stacks[0])
 
 
 def _saved_carries(node: Value) -> list[Value]:
