@@ -43,6 +43,9 @@ def operations_of(value: Value, batch_size: int) -> int:
         return 2 * math.prod(extents)
     if value.op in ("convolve", "convolve_input_gradient", "convolve_kernel_gradient"):
         return 2 * _convolution_terms(value, batch_size)
+    if value.op == "loop":
+        steps = reachable(value.attributes["results"])
+        return int(value.attributes["length"]) * sum(operations_of(inner, batch_size) for inner in steps)
     if value.primitive.family == "elementwise" and value.dtype == "float":
         return elements(value.shape, batch_size)
     if value.primitive.family == "reduction":

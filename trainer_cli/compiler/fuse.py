@@ -27,7 +27,7 @@ from trainer_cli.compiler.kernels import (
 )
 from trainer_cli.compiler.stages import stages_of
 from trainer_cli.ir.graph import LEAVES, Graph, Value, reachable
-from trainer_cli.ir.primitive import Shape
+from trainer_cli.ir.primitive import BATCH, Shape
 
 __all__ = ["Fusion", "fuse"]
 
@@ -105,8 +105,14 @@ class _Fuser:
         return found
 
     def _start(self, value: Value) -> None:
+        if value.op == "project":
+            # A loop's kernel writes the buffers of its results.
+            self.home[value] = self.home[value.operands[0]]
+            return
         row_reduction = is_row_reduction(value)
         domain: Shape = value.operands[0].shape if row_reduction else value.shape
+        if value.op == "loop":
+            domain = (BATCH,)
         kernel = Kernel(domain, outer=value.rank if row_reduction else None)
         if value.op in ROOTS and not row_reduction:
             kernel.root = value
@@ -169,7 +175,7 @@ class _Fuser:
         return True
 
     def _merged_domain(self, first: Kernel, second: Kernel) -> tuple[Shape, int | None] | None:
-        if second.root is not None:
+        if second.root is not None or (first.root is not None and first.root.op == "loop"):
             return None
         if first.root is not None:
             # The work behind a root runs on parts of its result: no reductions over rows.

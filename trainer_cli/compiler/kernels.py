@@ -35,7 +35,7 @@ ROOTS = frozenset(
 MAPPED = frozenset({"slice", "pad", "reverse", "transpose", "concatenate", "gather"})
 """Primitives that read their operand at another place than they write."""
 
-LEAF_TENSORS = frozenset({"input", "weight", "state"})
+LEAF_TENSORS = frozenset({"input", "weight", "state", "parameter"})
 
 Coordinates: TypeAlias = tuple[str, ...]
 """One index expression per axis: `i0`, `i1`, … name the axes of the kernel's domain, `0` an axis of extent 1."""
@@ -48,7 +48,8 @@ class Kernel:
     `domain` is the shape that is looped over. With `outer` set, the first `outer` axes are rows: values of the shape
     `domain[:outer]` are one number per row, and reductions over the axes behind it are made row by row.
     `stores` are values kept in buffers, `updates` values written into weights and states by name, `totals` values
-    added to the epoch's totals by name. `reads` are the stored values and leaves that the kernel loads.
+    added to the epoch's totals by name. `reads` are the stored values and leaves that the kernel loads. `inner` holds
+    the kernels of a loop's body.
     """
 
     domain: Shape
@@ -59,6 +60,7 @@ class Kernel:
     updates: list[tuple[Value, str]] = field(default_factory=list)
     totals: list[tuple[Value, str]] = field(default_factory=list)
     reads: list[Value] = field(default_factory=list)
+    inner: LoopPlan | None = None
 
     @property
     def computed(self) -> list[Value]:
@@ -71,6 +73,20 @@ class Kernel:
         main = self.root or (self.body[-1] if self.body else None)
         what = main.op if main is not None else "copy"
         return f"{'+'.join(layers) or 'step'}: {what}"
+
+
+@dataclass
+class LoopPlan:
+    """The body of a loop as kernels, which a thread runs for its own rows at every step.
+
+    `parameters` are the body's leaves, by the operand that they stand for; a parameter that no step reads is None.
+    `results` are the body's values by position, of those that are read behind the loop or carried on.
+    """
+
+    kernels: list[Kernel]
+    replicated: dict[Value, bool]
+    parameters: list[Value | None]
+    results: dict[int, Value]
 
 
 def is_replicated(value: Value, known: dict[Value, bool]) -> bool:

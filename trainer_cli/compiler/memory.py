@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trainer_cli.compiler.kernels import storage
+from trainer_cli.compiler.kernels import Kernel, storage
 from trainer_cli.compiler.partition import Partition
 from trainer_cli.ir.graph import Graph, Value
 from trainer_cli.ir.primitive import BATCH, IRError, Shape
@@ -57,7 +57,7 @@ def plan_memory(graph: Graph, partition: Partition, batch_size: int) -> Schedule
         alive[value] = [0, len(partition.regions) - 1]
     for number, region in enumerate(partition.regions):
         for kernel in region.kernels:
-            for value in kernel.stores:
+            for value in [*kernel.stores, *_inside(kernel)]:
                 alive.setdefault(storage(value), [number, number])[1] = number
             for value in kernel.reads:
                 base = storage(value)
@@ -80,6 +80,18 @@ def plan_memory(graph: Graph, partition: Partition, batch_size: int) -> Schedule
     schedule = Schedule(graph, partition, buffers, arena, batch_size)
     _verify(schedule)
     return schedule
+
+
+def _inside(kernel: Kernel) -> list[Value]:
+    """What the steps of a loop need memory for: carried values and slices, and what its body stores."""
+    if kernel.inner is None or kernel.root is None:
+        return []
+    attributes = kernel.root.attributes
+    stepwise = kernel.inner.parameters[: attributes["carries"] + attributes["sequences"]]
+    found = [value for value in stepwise if value is not None]
+    for inner in kernel.inner.kernels:
+        found += [*inner.stores, *_inside(inner)]
+    return found
 
 
 def _bytes(value: Value, batch_size: int) -> int:

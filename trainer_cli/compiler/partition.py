@@ -171,6 +171,8 @@ def _root_stays_own(root: Value, position: int) -> bool:
         return bool(own) and bool(result) and own[0] == result[0]
     if root.op in ("reduce_sum", "reduce_max"):
         return 0 not in root.attributes["axes"]
+    if root.op == "loop":
+        return root.operands[position].batched
     return root.batched and root.operands[position].batched
 
 

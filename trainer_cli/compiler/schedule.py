@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from trainer_cli.compiler.fuse import fuse
 from trainer_cli.compiler.memory import Schedule, plan_memory
+from trainer_cli.compiler.nest import nest
 from trainer_cli.compiler.partition import partition
 from trainer_cli.compiler.simplify import simplify
 from trainer_cli.ir.graph import Graph
 
 
 def make_schedule(graph: Graph, batch_size: int) -> Schedule:
-    """simplify → fuse → partition → memory; each pass verifies what it leaves behind."""
+    """simplify → fuse → nest → partition → memory; each pass verifies what it leaves behind."""
     simple = simplify(graph)
-    return plan_memory(simple, partition(fuse(simple)), batch_size)
+    return plan_memory(simple, partition(nest(fuse(simple))), batch_size)

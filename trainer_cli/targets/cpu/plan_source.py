@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from trainer_cli.compiler.kernels import Kernel, storage
+from trainer_cli.compiler.kernels import Kernel, LoopPlan, storage
 from trainer_cli.compiler.memory import Schedule
-from trainer_cli.compiler.partition import BufferKey, LeafBuffer, Split
+from trainer_cli.compiler.partition import BufferKey, LeafBuffer, Split, buffer_of
 from trainer_cli.compiler.trace import INPUT, InputSpec
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.ir.primitive import IRError
-from trainer_cli.targets.cpu.expressions import BINARY, Lines, number_text
+from trainer_cli.targets.cpu.expressions import Lines
 from trainer_cli.targets.cpu.kernel_source import KernelSource, write_kernel
+from trainer_cli.targets.cpu.scalar_source import scalar_expression
 
 FIXED = (
     "arena",
@@ -74,8 +76,8 @@ from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p
 from trainer_cli.targets.cpu.runtime import (
     INFINITY, NAN, OPTIONS, bool_pointer, byte_pointer, copy_rows, double_pointer, float32, float64, float_pointer,
     floor, flush_subnormals, gather_bytes, gather_floats, inline_attributes, int32, int64, int_pointer,
-    kernel_attributes, linked, offset, product, random_uniform, restore_float_state, share, sign, sqrt, stack_floats,
-    uint8, wait_for_all, word_pointer,
+    kernel_attributes, linked, offset, product, put_step, random_uniform, restore_float_state, share, sign, sqrt,
+    stack_floats, take_step, uint8, wait_for_all, word_pointer,
 )
 '''
 
@@ -98,16 +100,20 @@ class _PlanWriter:
         self.graph = schedule.graph
         self.table = Table()
         self.scalars: dict[Value, str] = {}
+        self.sources: dict[Kernel, KernelSource] = {}
+        self.names: dict[Kernel, str] = {}
+        # What the parameters of a loop's body stand for, where they are no buffers of their own.
+        self.captured: dict[Value, Value] = {}
         self.lines = Lines(1)
 
     def write(self) -> PlanSource:
-        kernels = self.schedule.partition.kernels
-        sources = {kernel: write_kernel(kernel, self.schedule.partition.replicated) for kernel in kernels}
-        self._lay_out(sources)
-        definitions, names = _definitions(kernels, sources)
+        kernels = list(_with_bodies(self.schedule.partition.kernels, self.schedule.partition.replicated))
+        self.sources = {kernel: write_kernel(kernel, replicated) for kernel, replicated in kernels if not kernel.inner}
+        self._lay_out()
+        definitions, self.names = _definitions(self.sources)
         self._open()
         with self.lines.block("for n in range(steps):"):
-            self._step(sources, names)
+            self._step()
         self.lines.add("if thread == 0:")
         self.lines.add("    status[1] = done")
         self.lines.add("restore_float_state(float_state)")
@@ -118,7 +124,7 @@ class _PlanWriter:
         body = "\n".join([*head, *self.lines.lines, ""])
         return PlanSource("\n\n".join([HEADER.format(what=self.what), *definitions, body]), self.table)
 
-    def _lay_out(self, sources: dict[Kernel, KernelSource]) -> None:
+    def _lay_out(self) -> None:
         table = self.table
         place = len(FIXED)
         for name in self.graph.leaves("input"):
@@ -128,7 +134,7 @@ class _PlanWriter:
         for name in [*leaves, *(name for name in self.graph.updates if name not in leaves)]:
             table.leaves[name] = place
             place += 1
-        for source in sources.values():
+        for source in self.sources.values():
             for key in source.pointers:
                 if isinstance(key, Value) and key.op == "constant" and key not in table.constants:
                     table.constants.append(key)
@@ -164,19 +170,19 @@ class _PlanWriter:
         add("arrivals = 0")
         add("done = 0")
 
-    def _step(self, sources: dict[Kernel, KernelSource], names: dict[Kernel, str]) -> None:
+    def _step(self) -> None:
         batch, add = self.schedule.batch_size, self.lines.add
         add(f"rows = min({batch}, count - n * {batch})")
         add("row_begin = share(rows, 8, thread, threads)")
         add("row_end = share(rows, 8, thread + 1, threads)")
         add(f"batch_order = offset(order, n * {batch})")
-        self._write_scalars(sources)
+        self._write_scalars()
         self._gather()
         regions = self.schedule.partition.regions
         for number, region in enumerate(regions):
             add(f"# Region {number + 1} of {len(regions)}")
             for kernel in region.kernels:
-                self._call(kernel, sources[kernel], names[kernel])
+                self._call(kernel, self.schedule.partition.splits[kernel])
             if number == len(regions) - 1:
                 self._close_step()
             add("arrivals += threads")
@@ -212,13 +218,16 @@ class _PlanWriter:
             with self.lines.block(f"if thread == 0 and not math.isfinite(totals[{loss[0]}]):"):
                 self.lines.add("status[0] = n + 1")
 
-    def _call(self, kernel: Kernel, source: KernelSource, name: str) -> None:
+    def _call(self, kernel: Kernel, split: Split) -> None:
+        if kernel.inner is not None:
+            self._loop(kernel, kernel.inner)
+            return
+        source, name = self.sources[kernel], self.names[kernel]
         arguments = [self._argument(key) for key in source.pointers]
         for value in source.scalars:
             scalar = self._scalar(value)
             arguments.append(f"float32({scalar})" if value.dtype == "float" else scalar)
         given = "".join(f", {argument}" for argument in arguments)
-        split = self.schedule.partition.splits[kernel]
         self.lines.add(f"# {kernel.label}")
         begin, end = self._bounds(split)
         if split.kind == "single":
@@ -231,6 +240,51 @@ class _PlanWriter:
             with self.lines.block(f"for first in range({begin}, {end}, {split.block}):"):
                 self.lines.add(f"{name}(first, min(first + {split.block}, {end}), rows{given})")
 
+    def _loop(self, kernel: Kernel, plan: LoopPlan) -> None:
+        """A scan over time, by every thread for its own rows: slices in, the body, emitted values out, carried on."""
+        loop = kernel.root
+        assert loop is not None
+        a, add = loop.attributes, self.lines.add
+        carries, sequences, length = a["carries"], a["sequences"], a["length"]
+        stepwise = carries + sequences
+        for parameter, operand in zip(plan.parameters[stepwise:], loop.operands[stepwise:], strict=True):
+            if parameter is not None:
+                self.captured[parameter] = operand
+        projects = {value.attributes["position"]: value for value in kernel.stores if value.op == "project"}
+        add(f"# {kernel.label}")
+
+        def copy(source: Value, target: Value) -> None:
+            rows = f"row_begin, row_end, {static_size(target.shape)}"
+            add(f"copy_rows({rows}, {self._argument(buffer_of(source))}, {self._argument(buffer_of(target))})")
+
+        for parameter, operand in zip(plan.parameters[:carries], loop.operands, strict=False):
+            if parameter is not None:
+                copy(operand, parameter)
+        order = f"range({length - 1}, -1, -1)" if a["reverse"] else f"range({length})"
+        time = f"t{len(self.captured)}"
+        with self.lines.block(f"for {time} in {order}:"):
+            for parameter, operand in zip(plan.parameters[carries:], loop.operands[carries:], strict=False):
+                if parameter is not None and parameter not in self.captured:
+                    self._move("take_step", parameter, operand, length, time)
+            for inner in plan.kernels:
+                self._call(inner, Split("rows"))
+            for position, project in projects.items():
+                if position >= carries:
+                    self._move("put_step", plan.results[position], project, length, time)
+            for position, parameter in enumerate(plan.parameters[:carries]):
+                result = plan.results[position]
+                if parameter is not None and storage(result) is not parameter:
+                    copy(result, parameter)
+        for position, project in projects.items():
+            if position < carries:
+                copy(plan.results[position], project)
+
+    def _move(self, how: str, step: Value, sequence: Value, length: int, time: str) -> None:
+        """Copy one step of a sequence from or to the value of that step."""
+        sizes = f"{static_size(step.shape)}, {length}, {time}"
+        places = f"{self._argument(buffer_of(sequence))}, {self._argument(buffer_of(step))}"
+        self.lines.add(f"{how}(row_begin, row_end, {sizes}, {places})")
+
     def _bounds(self, split: Split) -> tuple[str, str]:
         if split.kind == "rows":
             return "row_begin", "row_end"
@@ -241,6 +295,8 @@ class _PlanWriter:
 
     def _argument(self, key: BufferKey) -> str:
         if isinstance(key, Value):
+            if key in self.captured:
+                return self._argument(buffer_of(self.captured[key]))
             if key.op == "constant":
                 return f"k{self.table.constants.index(key)}"
             return self._pointer(key)
@@ -251,9 +307,9 @@ class _PlanWriter:
     def _pointer(self, value: Value) -> str:
         return f"b{list(self.schedule.buffers).index(value)}"
 
-    def _write_scalars(self, sources: dict[Kernel, KernelSource]) -> None:
+    def _write_scalars(self) -> None:
         """Scalars of hyper-parameters and counters, in double precision, by every thread for itself."""
-        for source in sources.values():
+        for source in self.sources.values():
             for value in source.scalars:
                 self._scalar(value)
 
@@ -262,73 +318,28 @@ class _PlanWriter:
         if known is not None:
             return known
         operands = [self._scalar(operand) for operand in value.operands]
-        expression = _scalar_expression(value, operands, self.table)
+        expression = scalar_expression(value, operands, self.table.hyperparameters)
         name = f"c{len(self.scalars)}"
         self.lines.add(f"{name} = {expression}")
         self.scalars[value] = name
         return name
 
 
-_SCALARS = {
-    "add": "{0} + {1}",
-    "subtract": "{0} - {1}",
-    "multiply": "{0} * {1}",
-    "divide": "{0} / {1}",
-    "power": "{0} ** {1}",
-    "negate": "-{0}",
-    "maximum": BINARY["maximum"],
-    "minimum": BINARY["minimum"],
-    "absolute": "abs({0})",
-    "less": "{0} < {1}",
-    "less_equal": "{0} <= {1}",
-    "equal": "{0} == {1}",
-    "not_equal": "{0} != {1}",
-    "logical_and": "{0} and {1}",
-    "logical_or": "{0} or {1}",
-    "logical_not": "not {0}",
-    "select": "{1} if {0} else {2}",
-    "broadcast": "{0}",
-    "reshape": "{0}",
-    "stop_gradient": "{0}",
-    "floor": "floor({0})",
-}
-_FUNCTIONS = ("exp", "log", "log1p", "expm1", "sqrt", "tanh", "sin", "cos", "erf")
+def _with_bodies(kernels: list[Kernel], replicated: dict[Value, bool]) -> Iterator[tuple[Kernel, dict[Value, bool]]]:
+    """Kernels and those of the bodies of loops, each with what is replicated where it runs."""
+    for kernel in kernels:
+        yield kernel, replicated
+        if kernel.inner is not None:
+            yield from _with_bodies(kernel.inner.kernels, kernel.inner.replicated)
 
 
-def _scalar_expression(value: Value, operands: list[str], table: Table) -> str:
-    if value.op == "constant":
-        return number_text(value.attributes["value"])
-    if value.op == "hyperparameter":
-        return f"hyperparameters[{table.hyperparameters[value.name]}]"
-    if value.op == "step":
-        return "first_step + n"
-    if value.op == "seed":
-        return "seed"
-    if value.op == "batch_size":
-        return "float64(rows)"
-    if value.op == "cast":
-        return {"float": "float64({0})", "int": "int({0})", "bool": "({0} != 0)"}[value.dtype].format(*operands)
-    if value.op == "logistic":
-        return f"1.0 / (1.0 + math.exp(-{operands[0]}))"
-    if value.op == "sign":
-        return "({0} > 0) - ({0} < 0) if {0} == {0} else {0}".format(*operands)
-    if value.op == "random_uniform":
-        return f"float64(random_uniform({operands[0]}, {value.attributes['stream']}, {operands[1]}, 0))"
-    if value.op in _FUNCTIONS:
-        return f"math.{value.op}({operands[0]})"
-    form = _SCALARS.get(value.op)
-    if form is None:
-        raise IRError(f"the cpu target cannot emit the scalar {value!r}")
-    return form.format(*operands)
-
-
-def _definitions(kernels: list[Kernel], sources: dict[Kernel, KernelSource]) -> tuple[list[str], dict[Kernel, str]]:
+def _definitions(sources: dict[Kernel, KernelSource]) -> tuple[list[str], dict[Kernel, str]]:
     """The functions of all kernels, identical ones once, and the name of each kernel's function."""
     names: dict[Kernel, str] = {}
     by_text: dict[str, str] = {}
     users: dict[str, list[str]] = {}
-    for kernel in kernels:
-        text = sources[kernel].definitions
+    for kernel, source in sources.items():
+        text = source.definitions
         name = by_text.setdefault(text, f"kernel_{len(by_text)}")
         names[kernel] = name
         users.setdefault(name, []).append(kernel.label)

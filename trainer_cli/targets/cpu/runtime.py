@@ -117,6 +117,28 @@ def copy_rows(begin, end, width, rows, output):
 
 
 @linked
+def take_step(begin, end, width, length, time, sequence, step):
+    """Copy one step of a sequence `(rows, length, width)` to `(rows, width)`."""
+    kernel_attributes()
+    for row in range(begin, end):
+        source = offset(sequence, (row * length + time) * width)
+        target = offset(step, row * width)
+        for column in range(width):
+            target[column] = source[column]
+
+
+@linked
+def put_step(begin, end, width, length, time, sequence, step):
+    """Copy `(rows, width)` to one step of a sequence `(rows, length, width)`."""
+    kernel_attributes()
+    for row in range(begin, end):
+        target = offset(sequence, (row * length + time) * width)
+        source = offset(step, row * width)
+        for column in range(width):
+            target[column] = source[column]
+
+
+@linked
 def sign(x):
     """-1, 0 or 1; a NaN stays."""
     inline_attributes()

@@ -1,0 +1,62 @@
+"""Scalars: a value that depends on hyper-parameters and counters alone in, a double-precision expression out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import IRError
+from trainer_cli.targets.cpu.expressions import BINARY, number_text
+
+_SCALARS = {
+    "add": "{0} + {1}",
+    "subtract": "{0} - {1}",
+    "multiply": "{0} * {1}",
+    "divide": "{0} / {1}",
+    "power": "{0} ** {1}",
+    "negate": "-{0}",
+    "maximum": BINARY["maximum"],
+    "minimum": BINARY["minimum"],
+    "absolute": "abs({0})",
+    "less": "{0} < {1}",
+    "less_equal": "{0} <= {1}",
+    "equal": "{0} == {1}",
+    "not_equal": "{0} != {1}",
+    "logical_and": "{0} and {1}",
+    "logical_or": "{0} or {1}",
+    "logical_not": "not {0}",
+    "select": "{1} if {0} else {2}",
+    "broadcast": "{0}",
+    "reshape": "{0}",
+    "stop_gradient": "{0}",
+    "floor": "floor({0})",
+}
+_FUNCTIONS = ("exp", "log", "log1p", "expm1", "sqrt", "tanh", "sin", "cos", "erf")
+
+
+def scalar_expression(value: Value, operands: list[str], hyperparameters: Mapping[str, int]) -> str:
+    """The expression, given names for the operands and the places of the hyper-parameters. Raises IRError."""
+    if value.op == "constant":
+        return number_text(value.attributes["value"])
+    if value.op == "hyperparameter":
+        return f"hyperparameters[{hyperparameters[value.name]}]"
+    if value.op == "step":
+        return "first_step + n"
+    if value.op == "seed":
+        return "seed"
+    if value.op == "batch_size":
+        return "float64(rows)"
+    if value.op == "cast":
+        return {"float": "float64({0})", "int": "int({0})", "bool": "({0} != 0)"}[value.dtype].format(*operands)
+    if value.op == "logistic":
+        return f"1.0 / (1.0 + math.exp(-{operands[0]}))"
+    if value.op == "sign":
+        return "({0} > 0) - ({0} < 0) if {0} == {0} else {0}".format(*operands)
+    if value.op == "random_uniform":
+        return f"float64(random_uniform({operands[0]}, {value.attributes['stream']}, {operands[1]}, 0))"
+    if value.op in _FUNCTIONS:
+        return f"math.{value.op}({operands[0]})"
+    form = _SCALARS.get(value.op)
+    if form is None:
+        raise IRError(f"the cpu target cannot emit the scalar {value!r}")
+    return form.format(*operands)
