@@ -34,6 +34,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "dense": {"units": 2},
     "dropout": {"rate": 0.5},
     "reshape": {"target_shape": [-1]},
+    "dot": {"axes": 1},
 }
 LEAST_OF_LAYER = {"activation": {"activation": "relu"}}
 
@@ -198,7 +199,13 @@ LIBRARY_NAMES = {
         "MAE": "mean_absolute_error",
         "SparseCategoricalAccuracy": "sparse_categorical_accuracy",
     },
-    "layer": {"inputLayer": "input", "InputLayer": "input", "Dense": "dense"},
+    "layer": {
+        "inputLayer": "input",
+        "InputLayer": "input",
+        "Dense": "dense",
+        "Add": "add",
+        "Concatenate": "concatenate",
+    },
 }
 
 

