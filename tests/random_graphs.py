@@ -169,7 +169,7 @@ class RandomGraph:
         def besides(y: Value) -> Shape:
             return (*y.shape[:axis], *y.shape[axis + 1 :])
 
-        others = [y for y in self.pool if y.rank == x.rank and besides(y) == besides(x)]
+        others = [y for y in self.pool if y.batched == x.batched and y.rank == x.rank and besides(y) == besides(x)]
         return ir.concatenate([x, others[self.random.integers(len(others))], x], axis)
 
     def reshaped(self) -> Value | None:

@@ -115,7 +115,7 @@ def _identity(op: str, operands: tuple[Value, ...], attributes: Any) -> Value | 
 
 
 def _pushed(graph: Graph, known: dict[Hashable, Value], value: Value, operands: tuple[Value, ...]) -> Value | None:
-    """f(repeat(x), repeat(y)) → repeat(f(x, y)); repeat(repeat(x)) → repeat(x); reshape(reshape(x)) → reshape(x)."""
+    """f(repeat(x), repeat(y)) → repeat(f(x, y)); repeat(repeat(x)) → repeat(x); the same for reshape."""
     op = value.op
     if op in ("broadcast", "reshape") and operands[0].op == op:
         inner = operands[0].operands[0]
@@ -125,15 +125,38 @@ def _pushed(graph: Graph, known: dict[Hashable, Value], value: Value, operands: 
         single = operands[0].operands[0] if operands[0].op == "broadcast" else operands[0]
         if single.shape == ():
             return ir.broadcast_to(single, value.shape)
-    if value.primitive.family == _ELEMENTWISE and value.shape != () and operands:
-        sources = [operand.operands[0] for operand in operands if operand.op == "broadcast"]
-        if len(sources) == len(operands):
-            shape = max((source.shape for source in sources), key=len)
-            if all(source.shape in ((), shape) for source in sources):
-                lifted = [_merged(known, ir.broadcast_to(source, shape)) for source in sources]
-                small = _rewrite_elementwise(graph, known, value, tuple(lifted))
-                return ir.broadcast_to(small, value.shape)
+    if value.primitive.family == _ELEMENTWISE and value.shape != ():
+        return _before_repeating(graph, known, value, operands) or _before_reshaping(graph, known, value, operands)
     return None
+
+
+def _before_repeating(
+    graph: Graph, known: dict[Hashable, Value], value: Value, operands: tuple[Value, ...]
+) -> Value | None:
+    sources = [operand.operands[0] for operand in operands if operand.op == "broadcast"]
+    if len(sources) != len(operands):
+        return None
+    shape = max((source.shape for source in sources), key=len)
+    if any(source.shape not in ((), shape) for source in sources):
+        return None
+    lifted = [_merged(known, ir.broadcast_to(source, shape)) for source in sources]
+    return ir.broadcast_to(_rewrite_elementwise(graph, known, value, tuple(lifted)), value.shape)
+
+
+def _before_reshaping(
+    graph: Graph, known: dict[Hashable, Value], value: Value, operands: tuple[Value, ...]
+) -> Value | None:
+    """So that work on the numbers of rows, kept as axes of extent 1, stands with the reductions that made them."""
+    reshaped = [operand.operands[0] for operand in operands if operand.op == "reshape"]
+    if not reshaped:
+        return None
+    shape, lifted = reshaped[0].shape, []
+    for operand in operands:
+        source = operand.operands[0] if operand.op in ("reshape", "broadcast") else operand
+        if source.shape != (shape if operand.op == "reshape" else ()):
+            return None
+        lifted.append(_merged(known, ir.broadcast_to(source, shape)))
+    return ir.reshape(_rewrite_elementwise(graph, known, value, tuple(lifted)), value.shape)
 
 
 def _rewrite_elementwise(
