@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 15
-TRAINER = [sys.executable, "-c", "from trainer_cli.cli.main import main; main()"]
+TRAINER = [sys.executable, "-c", "from trainer_cli.cli.main import start; start()"]
 COMMANDS = {
     "import typer, pydantic, yaml, rich": [sys.executable, "-c", "import typer, pydantic, yaml, rich"],
     # `import pydantic` alone loads nothing of it before a name is used.

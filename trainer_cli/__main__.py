@@ -1,6 +1,6 @@
 """`python -m trainer_cli`: the same command line as `trainer`."""
 
-from trainer_cli.cli.main import main
+from trainer_cli.cli.main import start
 
 if __name__ == "__main__":
-    main()
+    start()

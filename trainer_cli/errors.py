@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A place in a text file: its path as the user wrote it, line and column counted from 1, and the line itself.
 
     Line 0 says that the place is no file: `file` then shows what the user typed, such as `--set seed=x`.
@@ -22,8 +21,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong with a config: what was read, what was expected, and how to mend it.
 
     `path` is the position inside the config, e.g. `("architecture", 2, "units")`; `place` is added by the config
@@ -36,10 +34,10 @@ class Problem:
     place: Place | None = None
 
     def at(self, place: Place | None) -> Problem:
-        return replace(self, place=place)
+        return self._replace(place=place)
 
     def under(self, *prefix: str | int) -> Problem:
-        return replace(self, path=(*prefix, *self.path))
+        return self._replace(path=(*prefix, *self.path))
 
 
 class TrainerError(Exception):

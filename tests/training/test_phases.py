@@ -10,7 +10,8 @@ from trainer_cli.config.load import load_text
 from trainer_cli.errors import ConfigError
 from trainer_cli.ir import language as ir
 from trainer_cli.parts.schedule import Schedule
-from trainer_cli.training.phases import changed_keys, check_compiled, check_weights, learning_rate
+from trainer_cli.training.compiled import check_compiled
+from trainer_cli.training.phases import changed_keys, check_weights, learning_rate
 from trainer_cli.training.preparation import plan_phases
 from trainer_cli.training.state import Binding, RunState
 

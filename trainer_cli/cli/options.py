@@ -6,7 +6,7 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -155,7 +155,7 @@ def choose_model(
 def placed(problems: Iterable[Problem], source: SourceTree) -> list[Problem]:
     """The problems with the lines and columns of the keys that they are about."""
     return [
-        problem if problem.place or not problem.path else replace(problem, place=source.place(problem.path))
+        problem if problem.place or not problem.path else problem.at(source.place(problem.path))
         for problem in problems
     ]
 

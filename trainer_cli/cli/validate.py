@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from trainer_cli.cli import options
+from trainer_cli.cli import check, options
 
 
 def command(
@@ -25,22 +25,4 @@ def command(
     For metrics on data use `trainer evaluate`.
     """
     path = options.chosen(config, config_option)
-
-    from trainer_cli.training.validate import validate
-
-    found = validate(path, overrides or (), read_data=data, strict=strict)
-    if as_json:
-        from trainer_cli.reports.json_lines import validation, write_json
-
-        write_json(validation(found.ok, found.problems, found.warnings, found.notes))
-    else:
-        if found.problems:
-            from trainer_cli.config.messages import render
-
-            options.say([render(found.problems)])
-        options.warn(found.warnings)
-        if found.ok:
-            options.say(found.notes, quiet=quiet)
-            if not quiet:
-                print(f"{path}: ok")
-    raise typer.Exit(found.exit_code)
+    raise typer.Exit(check.check(check.Request(path, tuple(overrides or ()), data, strict, as_json, quiet)))

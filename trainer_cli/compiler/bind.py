@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trainer_cli.compiler.trace import Trace
 from trainer_cli.errors import ConfigError, Problem
@@ -17,8 +17,7 @@ TARGET = "target"
 LOSS_TOTAL = "loss"
 
 
-@dataclass(frozen=True)
-class BoundMetric:
+class BoundMetric(NamedTuple):
     """A metric with its key in tables and files, and the names of the totals that hold its statistics."""
 
     key: str
@@ -26,8 +25,7 @@ class BoundMetric:
     totals: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Binding:
+class Binding(NamedTuple):
     """`mean_loss`: the scalar to minimise; `totals`: sums over the batch by name; `warnings`: doubtful pairings."""
 
     mean_loss: Value

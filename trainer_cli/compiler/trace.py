@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from trainer_cli.config.schema import Architecture, layer_names
 from trainer_cli.errors import ConfigError, Problem
@@ -24,8 +24,7 @@ from trainer_cli.parts.regularizer import Regularizer
 INPUT = "input"
 
 
-@dataclass(frozen=True)
-class InputSpec:
+class InputSpec(NamedTuple):
     """What a batch of the input looks like: the shape of a row, the stored type, and the factor applied on reading.
 
     `dtype` is `float32`, or `uint8` for images that stay bytes in memory and are multiplied by `scale` when gathered.
@@ -36,8 +35,7 @@ class InputSpec:
     scale: float = 1.0
 
 
-@dataclass(frozen=True)
-class WeightSpec:
+class WeightSpec(NamedTuple):
     """A weight of the model: `<layer>/<weight>`, its shape and what governs it."""
 
     name: str
@@ -53,8 +51,7 @@ class WeightSpec:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True)
-class LayerRow:
+class LayerRow(NamedTuple):
     """One line of the layer table. `output_shape` leaves the batch axis out."""
 
     name: str
@@ -64,7 +61,7 @@ class LayerRow:
     trainable_parameters: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Trace:
     """A traced architecture: the graph, its input, its prediction, and what the layers asked for."""
 

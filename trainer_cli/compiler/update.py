@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from trainer_cli.compiler.gradient import gradients
 from trainer_cli.compiler.trace import WeightSpec
@@ -12,8 +13,7 @@ from trainer_cli.ir.primitive import IRError
 from trainer_cli.parts.optimizer import Optimizer
 
 
-@dataclass(frozen=True)
-class SlotSpec:
+class SlotSpec(NamedTuple):
     """A state tensor of the optimizer: `<weight>/<slot>`, its shape and first value."""
 
     name: str
@@ -22,7 +22,7 @@ class SlotSpec:
     initial: float
 
 
-@dataclass
+@dataclass(eq=False)
 class Update:
     """The slots and the run-time hyper-parameters (with the values that the config gives) of an optimizer."""
 

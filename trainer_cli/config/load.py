@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import ValidationError
 
-from trainer_cli.config.messages import in_order, problems_of, show_value
 from trainer_cli.config.references import apply_overrides, escape, resolve_references
+from trainer_cli.config.scalars import resolve_scalar
 from trainer_cli.config.schema import Config
-from trainer_cli.config.source import Node, SourceTree, parse, read_file, resolve_scalar
+from trainer_cli.config.source import Node, SourceTree, parse, read_file
 from trainer_cli.errors import ConfigError, Place, Problem
 
 
-@dataclass(frozen=True)
-class LoadedConfig:
+class LoadedConfig(NamedTuple):
     """A config as the user wrote it and as it is meant.
 
     `resolved` holds the plain values after overrides and references, before defaults; `source` knows their places.
@@ -61,12 +59,16 @@ def load_text(
         apply_overrides(root, overrides)
         resolve_references(root, environ)
     except ConfigError as error:
+        from trainer_cli.config.messages import in_order
+
         raise ConfigError(in_order(error.problems)) from None
     tree = SourceTree(root, str(path))
     resolved = tree.values()
     try:
         config = Config.model_validate({"name": _default_name(path), **resolved})
     except ValidationError as error:
+        from trainer_cli.config.messages import problems_of
+
         raise ConfigError(problems_of(error, tree, Config)) from None
     return LoadedConfig(config, tree, path, resolved)
 
@@ -76,6 +78,8 @@ def read_config(values: Mapping[str, Any], origin: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
+        from trainer_cli.config.messages import problems_of
+
         place = Place(origin, 0, 0)
         raise ConfigError(problems_of(error, SourceTree(_node(values, place), origin), Config)) from None
 
@@ -92,6 +96,8 @@ def _check_top_level(root: Node, file: str) -> None:
     if root.value is None:
         raise ConfigError(f"{file}: the config is empty", hint="`trainer init` writes one to begin with")
     if not isinstance(root.value, dict):
+        from trainer_cli.config.messages import show_value
+
         message = f"a config is a mapping such as `architecture: [...]`, this is {show_value(root.value)}"
         raise ConfigError([Problem(message, place=root.place)])
 

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from trainer_cli.config.fields import declared_keys, elsewhere, owner_of
 from trainer_cli.config.references import nearest, show_path
-from trainer_cli.config.source import ConfigPath, Node, SourceTree, resolve_scalar
+from trainer_cli.config.scalars import resolve_scalar
+from trainer_cli.config.source import ConfigPath, Node, SourceTree
 from trainer_cli.errors import Place, Problem
 from trainer_cli.parts.families import FAMILIES, snake_case
 

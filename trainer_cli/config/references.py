@@ -10,14 +10,15 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from trainer_cli.config.source import MAX_DEPTH, Budget, ConfigPath, Node, Scalar, child, parse, resolve_scalar
+from trainer_cli.config.scalars import Scalar, resolve_scalar
+from trainer_cli.config.source import MAX_DEPTH, Budget, ConfigPath, Node, child, parse
 from trainer_cli.errors import ConfigError, Place, Problem
 
 MAX_TEXT = 1_000_000  # characters that references may build up in one text
 MAX_CHAIN = 50  # references to references; each takes four Python frames
 
-_STEP = re.compile(r"\.?([^.\[\]\s=]+)|\[(-?[0-9]{1,9})\]")
-_REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_STEP = r"\.?([^.\[\]\s=]+)|\[(-?[0-9]{1,9})\]"
+_REFERENCE = r"\$\$\{|\$\{([^{}]*)\}|\$\{"
 _ESCAPE = "$${"
 
 
@@ -33,8 +34,9 @@ def read_path(text: str) -> ConfigPath:
     """`architecture[0].units` → `("architecture", 0, "units")`; ValueError if it is not spelled so."""
     steps: list[str | int] = []
     position = 0
+    pattern = re.compile(_STEP)
     while position < len(text):
-        match = _STEP.match(text, position)
+        match = pattern.match(text, position)
         first = position == 0
         if match is None or (match.group(1) and match.group().startswith(".") == first) or (first and match.group(2)):
             raise ValueError(f"`{text}` is no path; a path looks like `architecture[0].units`")
@@ -195,13 +197,13 @@ class _Resolver:
         assert isinstance(text, str)
         if "${" not in text:
             return
-        whole = _REFERENCE.fullmatch(text)
+        whole = re.fullmatch(_REFERENCE, text)
         if whole and whole.group(1) is not None:
             node.value = self.value(whole.group(1), len(path))
             return
         pieces: list[str] = []
         end = length = 0
-        for match in _REFERENCE.finditer(text):
+        for match in re.finditer(_REFERENCE, text):
             pieces += [text[end : match.start()], self.piece(match)]
             length += len(pieces[-1]) + len(pieces[-2])
             if length > MAX_TEXT:

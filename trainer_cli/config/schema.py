@@ -108,7 +108,7 @@ class Fit(Section):
     early_stopping: EarlyStopping | None = Field(
         default=None, description="end the training when the monitored value has stopped improving"
     )
-    checkpoint: Checkpoint = Field(default_factory=Checkpoint, description="which epoch is kept as the best")
+    checkpoint: Checkpoint = Field(default_factory=lambda: Checkpoint(), description="which epoch is kept as the best")
 
 
 class Phase(Section):
@@ -136,15 +136,15 @@ class Config(Section):
         default=None, description="what training makes small: one loss, or losses by output name"
     )
     metrics: MetricsChoice = Field(
-        default_factory=list, description="what is measured besides the loss: a list, or lists by output name"
+        default=[], description="what is measured besides the loss: a list, or lists by output name"
     )
     loss_weights: dict[str, float] | None = Field(
         default=None, description="factor of each output's loss in the sum, by output name"
     )
-    freeze: list[str] = Field(default_factory=list, description="names of the layers that are not trained")
-    fit: Fit = Field(default_factory=Fit, description="how long and in which batches the model is trained")
+    freeze: list[str] = Field(default=[], description="names of the layers that are not trained")
+    fit: Fit = Field(default_factory=lambda: Fit(), description="how long and in which batches the model is trained")
     phases: list[Phase] = Field(
-        default_factory=list, description="trainings one after the other, with their own optimizer, loss, … each"
+        default=[], description="trainings one after the other, with their own optimizer, loss, … each"
     )
 
     @field_validator("name")

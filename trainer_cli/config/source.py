@@ -1,46 +1,33 @@
 """YAML text in, a tree of plain values that knows the line and column of every key and value out.
 
-Scalars follow the core schema of YAML 1.2: `1e-3` is a number, `no`, `12:30` and `2024-01-01` are texts, `010` is ten.
 The tree is built from the parser's events, not with `yaml.compose`: so depth and size are checked before they are
 built, and an alias knows its own place.
 """
 
 from __future__ import annotations
 
-import bisect
-import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import yaml
 
+from trainer_cli.config.scalars import Scalar, resolve_scalar
 from trainer_cli.errors import ConfigError, Place, Problem
 from trainer_cli.parts.families import snake_case
 
-Scalar: TypeAlias = bool | int | float | str | None
 ConfigPath: TypeAlias = tuple[str | int, ...]
 
 MAX_BYTES = 10 * 2**20
 MAX_NODES = 100_000  # after aliases are expanded: nine lines of aliases to aliases make a billion
 MAX_DEPTH = 100
-MAX_DIGITS = 1000  # Python refuses to print integers of more than 4300 digits
 
 _CORE_TAG = "tag:yaml.org,2002:"
-_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_INFINITY = re.compile(r"[-+]?\.(inf|Inf|INF)")
-_WORDS: dict[str, Scalar] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
-}
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what the parser counts as one
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-_UNUSABLE = re.compile("[\0\ud800-\udfff]")
+_LINE_BREAKS = str.maketrans("\r\x85\u2028\u2029", "\n\n\n\n")  # what the parser counts as one, besides `\r\n`
+# Patterns are texts, which `re` compiles when they are first used; most configs need none of them.
+_FORBIDDEN = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+_UNUSABLE = "[\0\ud800-\udfff]"
 
 # What the parser says → what it means here, and how to mend it.
 _SYNTAX: tuple[tuple[str, str, str | None], ...] = (
@@ -61,13 +48,15 @@ _SYNTAX: tuple[tuple[str, str, str | None], ...] = (
 )
 
 
-@dataclass(slots=True, eq=False)
 class Node:
     """A value of the config and where it stands; `key` is the place of the key that holds it, if one does."""
 
-    value: Scalar | list[Node] | dict[str, Node]
-    place: Place
-    key: Place | None = None
+    __slots__ = ("key", "place", "value")
+
+    def __init__(self, value: Scalar | list[Node] | dict[str, Node], place: Place, key: Place | None = None) -> None:
+        self.value = value
+        self.place = place
+        self.key = key
 
     def children(self) -> Iterator[tuple[str | int, Node]]:
         if isinstance(self.value, dict):
@@ -108,8 +97,7 @@ class Budget:
         return Node(value, node.place, node.key)
 
 
-@dataclass(frozen=True)
-class SourceTree:
+class SourceTree(NamedTuple):
     """A config's values with their places."""
 
     root: Node
@@ -177,7 +165,7 @@ def read_file(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8", errors="replace")
-        lines = _LINE_BREAK.split(before)
+        lines = _split_lines(before)
         place = Place(str(path), len(lines), len(lines[-1]) + 1)
         hint = "save the file as UTF-8"
         raise ConfigError([Problem("the file is not UTF-8 text", hint=hint, place=place)]) from None
@@ -191,26 +179,9 @@ def parse(text: str, file: str, *, fixed: Place | None = None, depth: int = 0) -
     return _Builder(text, file, fixed).document(depth)
 
 
-def resolve_scalar(text: str) -> Scalar:
-    """The value of an unquoted scalar; ValueError for a number that cannot be held."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] not in "+-.0123456789":
-        return text
-    if _INTEGER.fullmatch(text):
-        if len(text) > MAX_DIGITS:
-            raise ValueError(f"a number of {len(text)} digits is too long")
-        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-    if _FLOAT.fullmatch(text):
-        if len(text) > MAX_DIGITS:
-            raise ValueError(f"a number of {len(text)} digits is too long")
-        number = float(text)
-        if math.isinf(number):
-            raise ValueError(f"the number {text} is too large")
-        return number
-    if _INFINITY.fullmatch(text):
-        return -math.inf if text[0] == "-" else math.inf
-    return text
+def _split_lines(text: str) -> list[str]:
+    """The lines as the parser counts them."""
+    return text.replace("\r\n", "\n").translate(_LINE_BREAKS).split("\n")
 
 
 class _Builder:
@@ -219,20 +190,19 @@ class _Builder:
     def __init__(self, text: str, file: str, fixed: Place | None) -> None:
         self.file = file
         self.fixed = fixed
-        self.lines = _LINE_BREAK.split(text)
+        self.lines = _split_lines(text)
         self.problems: list[Problem] = []
         self.anchors: dict[str, Node] = {}
         self.budget = Budget()
-        forbidden = _FORBIDDEN.search(text)
-        if forbidden:
+        # Whatever is printable is allowed, which is known without the pattern.
+        if not all(line.isprintable() for line in self.lines) and (forbidden := re.search(_FORBIDDEN, text)):
             self.refuse_character(text, forbidden.start())
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         self.events: Iterator[Any] = yaml.parse(text, Loader=loader)
 
     def refuse_character(self, text: str, position: int) -> None:
-        starts = [0, *(match.end() for match in _LINE_BREAK.finditer(text))]
-        line = bisect.bisect_right(starts, position) - 1
-        place = self.place_at(line, position - starts[line])
+        before = _split_lines(text[:position])
+        place = self.place_at(len(before) - 1, len(before[-1]))
         code = ord(text[position])
         name = {0: "a NUL byte", 0xFEFF: "a byte order mark"}.get(code, f"the control character U+{code:04X}")
         raise ConfigError([Problem(f"{name} cannot stand in a config", place=place)])
@@ -315,7 +285,8 @@ class _Builder:
 
     def scalar(self, event: Any) -> Scalar:
         text: str = event.value
-        if _UNUSABLE.search(text):  # by an escape such as `"\\0"`; neither can be part of a path or be written again
+        # By an escape such as `"\\0"`; neither can be part of a path or be written again.
+        if not text.isprintable() and re.search(_UNUSABLE, text):
             self.refuse(event, "a NUL character or a lone surrogate cannot stand in a config")
         tag = event.tag
         if (tag is None and not event.implicit[0]) or tag == "!" or tag == f"{_CORE_TAG}str":

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self, TypeAlias
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -52,8 +52,7 @@ class SplitSpec(BaseModel):
         return self
 
 
-@dataclass(frozen=True)
-class InputSignature:
+class InputSignature(NamedTuple):
     """One input as the model will see it: the shape of a row, the element type in memory ("float32" or "uint8") and
     what elements are multiplied by when a batch is gathered."""
 
@@ -69,16 +68,14 @@ def input_signature(shape: tuple[int, ...], dtype: str, scaling: ScalingMode) ->
     return InputSignature(shape, "uint8", BYTE_SCALE if scaling == "unit" else 1.0)
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """What the headers of the files tell: the inputs by name, and the target's column names (empty: no target)."""
 
     inputs: dict[str, InputSignature]
     targets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Where the rows of a table come from, for messages: the file, and how its rows are counted there."""
 
     file: str
@@ -92,8 +89,7 @@ class Origin:
         return f"{self.file}, {self.word} {number}"
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Everything that a source's files hold, one array per input and target, rows first.
 
     Inputs are finite floats or uint8; targets are finite numbers or text, `(rows,)` or `(rows, …)`. `digest` is the
@@ -107,15 +103,14 @@ class Table:
     target_origin: Origin
     features: tuple[str, ...] | None = None
     target_columns: tuple[str, ...] = ()
-    parts: Mapping[str, Table] = field(default_factory=dict)
+    parts: Mapping[str, Table] = MappingProxyType({})
 
     @property
     def rows(self) -> int:
         return len(next(iter(self.inputs.values())))
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """Rows ready for a plan: C-contiguous float32 or uint8 inputs, and the target in the form that the loss wants.
 
     The target is int32 for labels, float32 otherwise, None where there is none.
@@ -132,7 +127,7 @@ class Source(Part):
     path_fields: ClassVar[tuple[str, ...]] = ()
     """The fields that hold paths, which are relative to the config's folder."""
 
-    split: SplitSpec = Field(default_factory=SplitSpec, description="which rows are held out")
+    split: SplitSpec = Field(default_factory=lambda: SplitSpec(), description="which rows are held out")
     scaling: ScalingMode = Field(default="none", description=SCALING)
 
     @abstractmethod

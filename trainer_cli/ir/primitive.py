@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from trainer_cli.lazy import DTypeLike, NDArray, np
 
@@ -44,8 +43,7 @@ class IRError(Exception):
     """An operation was given operands that its shape rule refuses; a bug in a part or a pass, never a user's."""
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """What the NumPy meaning of a primitive may know: the rows of this batch and the width of a float."""
 
     rows: int
@@ -63,8 +61,7 @@ GradientRule: TypeAlias = "Callable[[Value, Value], Sequence[Value | None]]"
 Meaning: TypeAlias = "Callable[..., Any]"
 
 
-@dataclass(frozen=True)
-class Primitive:
+class Primitive(NamedTuple):
     """One row of the table.
 
     `shape(operands, attributes)` gives the result's shape and type and raises IRError on operands that do not fit.

@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
+import os
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from trainer_cli.parts.part import Part
 
-_ALIASES = re.compile(r"^ALIASES\s*=\s*(\([^)]*\))", re.MULTILINE)
+_ALIASES = r"(?m)^ALIASES\s*=\s*(\([^)]*\))"
 PART_OF = "x-part-of"
 """The key that stands in the JSON Schema of a field for "a part of this family"."""
 _PACKAGE_ROOT = Path(__file__).parent.parent
@@ -30,13 +30,14 @@ _PACKAGE_ROOT = Path(__file__).parent.parent
 
 def snake_case(name: str) -> str:
     """`leakyReLU` → `leaky_relu`, `kernelInitializer` → `kernel_initializer`, `HeNormal` → `he_normal`."""
+    if name.islower():
+        return name
     name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
     name = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
     return name.lower()
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """All parts of one kind: the words for messages, and the package (below `trainer_cli`) that holds their files."""
 
     noun: str
@@ -86,14 +87,15 @@ class Family:
 
 @cache
 def _names(family: Family) -> list[str]:
-    return sorted(path.stem for path in family.folder.glob("*.py") if not path.stem.startswith("_"))
+    files = (name.removesuffix(".py") for name in os.listdir(family.folder) if name.endswith(".py"))
+    return sorted(name for name in files if not name.startswith("_"))
 
 
 @cache
 def _aliases(family: Family) -> dict[str, str]:
     aliases: dict[str, str] = {}
     for name in family.names():
-        match = _ALIASES.search((family.folder / f"{name}.py").read_text(encoding="utf-8"))
+        match = re.search(_ALIASES, (family.folder / f"{name}.py").read_text(encoding="utf-8"))
         for alias in ast.literal_eval(match.group(1)) if match else ():
             aliases[alias] = name
     return aliases
@@ -184,11 +186,11 @@ def refusal(found: Sequence[Refusal]) -> ValidationError:
     )
 
 
-@dataclass(frozen=True)
 class PartField:
     """Annotation that makes a pydantic field hold a part of one family: `Annotated[Loss, PartField(LOSSES)]`."""
 
-    family: Family
+    def __init__(self, family: Family) -> None:
+        self.family = family
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(

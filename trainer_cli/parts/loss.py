@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias
 
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.activation import Activation
@@ -20,8 +19,7 @@ EPSILON = 1e-7
 """How far probabilities are kept from 0 and 1 before a logarithm is taken, as in Keras."""
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """An output of the model as losses and metrics see it.
 
     `value`: `(batch, …, classes)`; `activation`: the one that made it, None for unknown; `logits`: the value before it.
@@ -43,8 +41,7 @@ class Prediction:
         return self.logits if self.activation_name == activation else None
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """Something about the pairing of loss and output: `impossible` is an error, `doubtful` a warning."""
 
     severity: Literal["impossible", "doubtful"]

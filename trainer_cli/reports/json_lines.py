@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import IO, TYPE_CHECKING
 
 from trainer_cli.errors import Problem
@@ -32,7 +32,7 @@ def validation(ok: bool, problems: Sequence[Problem], warnings: Sequence[Problem
 def compilation(compiled: Compilation, *, with_source: bool) -> dict[str, object]:
     """What `trainer compile` tells."""
     record = {field.name: getattr(compiled, field.name) for field in fields(compiled)}
-    record["layers"] = [asdict(layer) for layer in compiled.layers]
+    record["layers"] = [layer._asdict() for layer in compiled.layers]
     record["warnings"] = [problem_record(problem) for problem in compiled.warnings]
     if not with_source:
         del record["source"]

@@ -9,9 +9,9 @@ from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import phase_settings
 from trainer_cli.data.source import PartName
 from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.training.compiled import suggested_loss
 from trainer_cli.training.epoch import evaluate_split
 from trainer_cli.training.model import TrainedModel, open_model
-from trainer_cli.training.phases import suggested_loss
 from trainer_cli.training.summary import finite
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from trainer_cli.errors import Problem
-from trainer_cli.training.state import Best, Patience
+
+if TYPE_CHECKING:
+    from trainer_cli.training.state import Best, Patience
 
 Direction = Literal["min", "max"]
 

@@ -13,11 +13,6 @@ from trainer_cli.parts.schedule import Schedule
 from trainer_cli.training.contracts import Program
 from trainer_cli.training.state import Best, Binding, Patience, RunState
 
-_SUGGESTED_LOSSES = {
-    "softmax": "sparse_categorical_crossentropy",
-    "sigmoid": "binary_crossentropy",
-}
-
 
 def binding_of(program: Program, optimizer: Optimizer) -> Binding:
     """What optimizer state made by this program belongs to."""
@@ -95,34 +90,6 @@ def learning_rate(program: Program, optimizer: Optimizer, updates: int) -> float
     step = graph.input("updates", (), "int")
     (value,) = evaluate([rate.learning_rate(step)], {"updates": np.asarray(max(updates - 1, 0))}, 1)
     return float(value)
-
-
-def check_compiled(optimizer: object | None, loss: object | None, config: Any, path: tuple[str | int, ...]) -> None:
-    """Raise a ConfigError with the lines to add if the model is not bound to an optimizer and a loss."""
-    lines = []
-    if optimizer is None:
-        lines.append("optimizer: adam")
-    if not loss:
-        lines.append(f"loss: {suggested_loss(config)}")
-    if not lines:
-        return
-    missing = " and ".join(f"`{line.partition(':')[0]}`" for line in lines)
-    verb = "are" if len(lines) > 1 else "is"
-    raise ConfigError(
-        [
-            Problem(
-                f"the model is not compiled for training: {missing} {verb} missing",
-                path,
-                hint="add to the config:\n" + "\n".join(lines),
-            )
-        ]
-    )
-
-
-def suggested_loss(config: Any) -> str:
-    """A loss that agrees with the output's activation."""
-    activation = getattr(config.architecture.layers[-1], "activation", None)
-    return _SUGGESTED_LOSSES.get(getattr(activation, "type", ""), "mean_squared_error")
 
 
 def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, object, object]]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer_cli.compiler.program import InputSpec, Program, build_program
 from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import Config, Fit, PhaseSettings, phase_count, phase_settings
-from trainer_cli.data.prepare import Dataset, prepare
 from trainer_cli.data.source import INPUT
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.parts.loss import TargetForm
 from trainer_cli.parts.optimizer import Optimizer
+from trainer_cli.training.compiled import check_compiled
 from trainer_cli.training.memory import check_memory
 from trainer_cli.training.monitor import Direction, check_monitors, default_monitor, direction
-from trainer_cli.training.phases import check_compiled
+
+if TYPE_CHECKING:
+    from trainer_cli.data.prepare import Dataset
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
 
     Programs come first, from the files' headers, so that no large file is read for a config that cannot work.
     """
+    from trainer_cli.data.prepare import prepare
+
     settings = [phase_settings(config, position) for position in range(phase_count(config))]
     for setting in settings:
         check_compiled(setting.optimizer, setting.loss, config, phase_path(config, setting.index))
@@ -110,7 +114,7 @@ def with_more_epochs(loaded: LoadedConfig, epochs: int) -> LoadedConfig:
         config = config.model_copy(update={"phases": phases})
     else:
         config = config.model_copy(update={"fit": config.fit.model_copy(update={"epochs": total})})
-    return replace(loaded, config=config)
+    return loaded._replace(config=config)
 
 
 def input_spec(dataset: Dataset) -> InputSpec:

@@ -10,11 +10,10 @@ from pathlib import Path
 from trainer_cli.compiler.program import InputSpec
 from trainer_cli.config.load import LoadedConfig, load
 from trainer_cli.config.schema import phase_count, phase_settings
-from trainer_cli.data.prepare import prepare
 from trainer_cli.data.source import INPUT
 from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
+from trainer_cli.training.compiled import check_compiled
 from trainer_cli.training.memory import check_memory
-from trainer_cli.training.phases import check_compiled
 from trainer_cli.training.preparation import compile_phases, phase_path
 
 
@@ -98,6 +97,8 @@ def _check_phases(loaded: LoadedConfig, read_data: bool, found: Validation) -> N
             # The machine that checks a config need not be the one that trains.
             found.warnings.append(Problem(error.message, ("architecture",), error.hint))
     if read_data and config.data is not None:
+        from trainer_cli.data.prepare import prepare
+
         for form, shape in dict.fromkeys((program.target_form, program.output_shape) for program in programs):
             prepare(config.data, loaded.folder, form, config.seed, shape)
 

@@ -7,11 +7,10 @@ import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from sys import intern
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -134,8 +133,7 @@ class Csv(Source):
         )
 
 
-@dataclass(frozen=True)
-class _Header:
+class _Header(NamedTuple):
     path: Path
     names: list[str]
 
@@ -150,8 +148,7 @@ class _Header:
         return [places[name] for name in wanted]
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(NamedTuple):
     """One delimited text file."""
 
     path: Path
