@@ -10,6 +10,7 @@ from trainer_cli.compiler.kernels import (
     LEAF_TENSORS,
     Coordinates,
     broadcast_coordinates,
+    identity_coordinates,
     is_inline,
     is_replicated,
     is_unit_reshape,
@@ -159,7 +160,8 @@ class Elements:
 
     def read(self, value: Value, coordinates: Coordinates) -> str:
         """The name or literal of an element of a value that is local, stored, inline or replicated."""
-        if value in self.local:
+        # Only at its own place: what moves elements may ask for an inline value, such as a mask, of another element.
+        if value in self.local and coordinates == identity_coordinates(value.shape):
             return self.local[value]
         if value.op == "constant" and value.shape == ():
             return literal(value.attributes["value"], value.dtype)
