@@ -1,4 +1,4 @@
-"""Both targets beside each other for tests: layers in; that they learn the same, with the same bits on any threads, out."""
+"""Both targets beside each other for tests: layers in; the state that both learn, on any number of threads, out."""
 
 from __future__ import annotations
 

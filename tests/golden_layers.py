@@ -1,4 +1,4 @@
-"""Layers against Keras for tests: a stored case in, what the layer computes and learns on the reference beside it out."""
+"""Layers against Keras for tests: a stored case in, what the layer computes and learns on the reference out."""
 
 from __future__ import annotations
 
@@ -54,8 +54,11 @@ class GoldenLayer:
             graph.input(name, (BATCH, *array.shape[1:]), "int" if array.dtype.kind == "i" else "float")
             for name, array in self.inputs.items()
         ]
-        scope = LayerScope(graph, training)
+        scope = LayerScope(graph, training, frozen=not self.layer.trainable)
         return scope, inputs, self.layer.trace(scope, *inputs)
+
+    def _trains(self, scope: LayerScope, weight: str) -> bool:
+        return self.layer.trainable and scope.governed[weight].get("trainable", True)
 
     def inferred(self) -> NDArray[Any]:
         _, _, result = self.trace(training=False)
@@ -71,7 +74,7 @@ class GoldenLayer:
         loss = ir.reduce_mean(ir.square(result - graph.input("target", result.shape)))
         ones = read_part(INITIALIZERS, "ones")
         specs = {
-            name: WeightSpec(name, "layer", values.shape, ones, None, None, scope.governed[name].get("trainable", True))  # type: ignore[arg-type]
+            name: WeightSpec(name, "layer", values.shape, ones, None, None, self._trains(scope, name))  # type: ignore[arg-type]
             for name, values in self.weights.items()
         }
         trainable = {name: graph.weight(name, spec.shape) for name, spec in specs.items() if spec.trainable}

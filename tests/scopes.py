@@ -20,9 +20,10 @@ from trainer_cli.targets.reference.interpreter import evaluate
 class LayerScope:
     """Answers a layer: weights become leaves, their first values are kept in `values`."""
 
-    def __init__(self, graph: Graph, training: bool = False) -> None:
+    def __init__(self, graph: Graph, training: bool = False, frozen: bool = False) -> None:
         self.graph = graph
         self.training = training
+        self.frozen = frozen
         self.values: dict[str, NDArray[np.float64]] = {}
         self.governed: dict[str, dict[str, Any]] = {}
         self.activated: list[Activation] = []

@@ -2,7 +2,7 @@
 
 Not a test and never run by one: it needs an environment with `keras` and `jax`. Each case holds a layer's inputs and
 first weights; its output in training and in inference; the mean squared error to a target and its gradients by weights
-and inputs; and what ten steps of Adam make of the weights. All in float64 as far as Keras lets it be.
+and inputs; and what ten steps of Adam make of the weights. All in float64.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ os.environ.update(KERAS_BACKEND="jax", JAX_PLATFORMS="cpu")
 import jax
 import keras
 import numpy as np
+from keras.src.backend.common import dtypes
 
+# Keras computes in float32 where it promotes types, whatever they were; here float64 shall stay what it is.
+dtypes.BIT64_TO_BIT32_DTYPE.pop("float64")
 jax.config.update("jax_enable_x64", True)
 keras.config.set_floatx("float64")
 
@@ -111,8 +114,8 @@ def merges() -> list[dict[str, Any]]:
     row, single = normal(3, 2), normal(3, 4, 1)
     cases = []
     for name in ("Add", "Multiply", "Average", "Maximum", "Minimum"):
-        for inputs in ([a, b, c], [a, row], [single, b, row]):
-            cases.append(case({"type": name.lower()}, getattr(layers, name)(), inputs))
+        inputs = ([a, b, c], [a, row], [single, b, row])
+        cases += [case({"type": name.lower()}, getattr(layers, name)(), given) for given in inputs]
     cases += [
         case({"type": "subtract"}, layers.Subtract(), [a, b]),
         case({"type": "subtract"}, layers.Subtract(), [row, b]),
@@ -136,11 +139,42 @@ def merges() -> list[dict[str, Any]]:
     return cases
 
 
+def normalizations() -> list[dict[str, Any]]:
+    layers = keras.layers
+    flat, sequence, image = normal(4, 3, offset=2.0), normal(3, 4, 2, scale=2.0), normal(2, 3, 2, 2, offset=-1.0)
+    cases = []
+    settings: list[tuple[str, Any, list[dict[str, Any]]]] = [
+        (
+            "layer_normalization",
+            layers.LayerNormalization,
+            [{}, {"epsilon": 0.1, "center": False}, {"scale": False}, {"axis": [1, 2]}, {"axis": 1}],
+        ),
+        # Other axes than the last ones fail there: its `scale` is not brought into place.
+        ("rms_normalization", layers.RMSNormalization, [{}, {"epsilon": 0.1}, {"axis": [1, 2]}]),
+        (
+            "batch_normalization",
+            layers.BatchNormalization,
+            [{}, {"momentum": 0.5, "epsilon": 0.1, "center": False}, {"scale": False, "momentum": 0.9}, {"axis": 1}],
+        ),
+    ]
+    for name, made, arguments in settings:
+        for given in arguments:
+            if "axis" in given:
+                inputs = (sequence,) if name == "rms_normalization" else (sequence, image)
+            else:
+                inputs = (flat, image) if given else (flat, sequence, image)
+            cases += [case({"type": name, **given}, made(**given), [x]) for x in inputs]
+    frozen = layers.BatchNormalization(trainable=False)
+    cases.append(case({"type": "batch_normalization", "trainable": False}, frozen, [sequence]))
+    return cases
+
+
 def main() -> None:
     golden = {
         "source": f"Keras {keras.__version__} on JAX {jax.__version__}, float64",
         "rate": RATE,
         "merges": merges(),
+        "normalizations": normalizations(),
     }
     text = json.dumps(golden, indent=None, separators=(",", ":"))
     Path(__file__).with_name("keras_blocks.json").write_text(text.replace('},{"part"', '},\n{"part"') + "\n")

@@ -205,6 +205,9 @@ LIBRARY_NAMES = {
         "Dense": "dense",
         "Add": "add",
         "Concatenate": "concatenate",
+        "LayerNormalization": "layer_normalization",
+        "RMSNormalization": "rms_normalization",
+        "BatchNormalization": "batch_normalization",
     },
 }
 
@@ -244,6 +247,10 @@ BAD = [
     (families.LAYERS, "reshape", "target_shape", []),
     (families.LAYERS, "reshape", "target_shape", ["2"]),
     (families.LAYERS, "reshape", "target_shape", [True]),
+    (families.LAYERS, "layer_normalization", "epsilon", 0),
+    (families.LAYERS, "batch_normalization", "momentum", 1.1),
+    (families.LAYERS, "dot", "axes", [1]),
+    (families.LAYERS, "dot", "axes", [1, 1, 1]),
     (families.LAYERS, "input", "shape", [0]),
     (families.LAYERS, "input", "shape", [-1]),
     (families.OPTIMIZERS, "sgd", "learning_rate", 0),

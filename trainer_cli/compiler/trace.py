@@ -88,6 +88,10 @@ class Scope:
     def training(self) -> bool:
         return self._tracer.training
 
+    @property
+    def frozen(self) -> bool:
+        return self._frozen
+
     def weight(
         self,
         name: str,

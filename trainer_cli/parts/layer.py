@@ -23,6 +23,10 @@ class LayerScope(Protocol):
     def training(self) -> bool:
         """True while the training step is traced; dropout and batch statistics act only then."""
 
+    @property
+    def frozen(self) -> bool:
+        """Whether the layer is excluded from training, by its `trainable: false` or by `freeze`."""
+
     def weight(
         self,
         name: str,

@@ -105,8 +105,12 @@ BRANCHES: list[Any] = [
 
 @pytest.mark.parametrize(
     "merge",
-    [*({"type": name} for name in ELEMENTWISE), {"type": "concatenate"}, {"type": "dot", "axes": 1}]
-    + [{"type": "dot", "axes": 1, "normalize": True}],
+    [
+        *({"type": name} for name in ELEMENTWISE),
+        {"type": "concatenate"},
+        {"type": "dot", "axes": 1},
+        {"type": "dot", "axes": 1, "normalize": True},
+    ],
     ids=str,
 )
 def test_networks_that_merge_train_alike_on_both_targets(merge: dict[str, Any]) -> None:
