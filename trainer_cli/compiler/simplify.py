@@ -14,7 +14,7 @@ from trainer_cli.compiler.kernels import storage
 from trainer_cli.compiler.verify import verify_graph
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import LEAVES, Graph, Value, copy_into, reachable
-from trainer_cli.ir.primitive import Context
+from trainer_cli.ir.primitive import Context, Shape
 from trainer_cli.lazy import np
 
 # Results that do not change when an elementwise primitive is computed before its operand is repeated.
@@ -119,7 +119,7 @@ def _pushed(graph: Graph, known: dict[Hashable, Value], value: Value, operands: 
     op = value.op
     if op in ("broadcast", "reshape") and operands[0].op == op:
         inner = operands[0].operands[0]
-        return ir.reshape(inner, value.shape) if op == "reshape" else ir.broadcast_to(inner, value.shape)
+        return _view(inner, value.shape) if op == "reshape" else ir.broadcast_to(inner, value.shape)
     if op == "reshape" and value.shape != ():
         # One number repeated needs no buffer.
         single = operands[0].operands[0] if operands[0].op == "broadcast" else operands[0]
@@ -156,7 +156,12 @@ def _before_reshaping(
         if source.shape != (shape if operand.op == "reshape" else ()):
             return None
         lifted.append(_merged(known, ir.broadcast_to(source, shape)))
-    return ir.reshape(_rewrite_elementwise(graph, known, value, tuple(lifted)), value.shape)
+    return _view(_rewrite_elementwise(graph, known, value, tuple(lifted)), value.shape)
+
+
+def _view(value: Value, shape: Shape) -> Value:
+    """A reshape of what a value is a reshape of."""
+    return ir.reshape(storage(value), shape)
 
 
 def _rewrite_elementwise(
@@ -185,9 +190,9 @@ def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
     axes, rank = value.attributes["axes"], len(shape)
     wide = tuple(axis for axis in axes if shape[axis] != 1)
     if not wide:
-        return ir.reshape(operands[0], value.shape)
+        return _view(operands[0], value.shape)
     if wide != axes:
-        return ir.reshape(_reduction(graph, known, value.op, operands[0], wide), value.shape)
+        return _view(_reduction(graph, known, value.op, operands[0], wide), value.shape)
     last = axes[-1]
     while last - 1 in axes:
         last -= 1
