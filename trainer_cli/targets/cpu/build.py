@@ -33,27 +33,30 @@ Entry = Callable[[int, int, int], None]
 def build(text: str, *, use_cache: bool = True) -> tuple[Entry, bool]:
     """The entry point of a plan, and whether it came from the cache.
 
-    A damaged or unwritable cache is worth a RuntimeWarning and a compilation.
+    A damaged or unwritable cache is worth one RuntimeWarning and a compilation.
     """
-    folder = cache_folder() if use_cache else None
+    if not use_cache:
+        return load(compile_plan(text)), False
+    trouble = None
+    folder = cache_folder()
     place = folder / "plans" / plan_digest(text) if folder is not None else None
-    if place is not None:
+    if place is None:
+        trouble = "no folder for the plan cache can be written: every start compiles"
+    else:
         try:
             known = read_plan(place)
             if known is not None:
                 return load(known), True
         except (ValueError, RuntimeError) as error:
-            warnings.warn(
-                f"the cached plan {place} is damaged ({error}); compiling again", RuntimeWarning, stacklevel=2
-            )
+            trouble = f"the cached plan {place} is damaged ({error}); compiling again"
     plan = compile_plan(text)
     if place is not None:
         try:
             write_plan(place, text, plan)
         except OSError as error:
-            warnings.warn(f"the plan cache cannot be written: {error}", RuntimeWarning, stacklevel=2)
-    elif use_cache:
-        warnings.warn("no folder for the plan cache can be written: every start compiles", RuntimeWarning, stacklevel=2)
+            trouble = f"the plan cache cannot be written: {error}"
+    if trouble is not None:
+        warnings.warn(trouble, RuntimeWarning, stacklevel=2)
     return load(plan), False
 
 

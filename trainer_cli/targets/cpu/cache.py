@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +21,9 @@ from pathlib import Path
 import llvmlite.binding as llvm
 
 PACKAGE = Path(__file__).parent.parent.parent
+
+ATTEMPTS = 100
+"""Times that a plan is put in its place while others put theirs there."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,9 @@ def cache_folder() -> Path | None:
         candidates.append(Path(chosen))
     else:
         home = os.environ.get("XDG_CACHE_HOME")
-        candidates.append((Path(home) if home else Path.home() / ".cache") / "trainer")
+        # A user without an entry in the list of users, as in some containers, has no home.
+        with suppress(RuntimeError):
+            candidates.append((Path(home) if home else Path.home() / ".cache") / "trainer")
         candidates.append(Path(tempfile.gettempdir()) / f"trainer-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
     for folder in candidates:
         if _is_private_folder(folder):
@@ -98,18 +104,28 @@ def read_plan(folder: Path) -> StoredPlan | None:
 
 
 def write_plan(folder: Path, text: str, plan: StoredPlan) -> None:
-    """Write a plan's folder as a whole: beside its place first, then by one rename. Raises OSError."""
+    """Write a plan's folder as a whole: beside its place first, then by one rename. Raises OSError.
+
+    Others may write the same plan at the same time: whoever comes last stays.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
     try:
-        (beside / "plan.py").write_text(text, encoding="utf-8")
-        (beside / "plan.o").write_bytes(plan.code)
+        new = beside / "new"
+        new.mkdir()
+        (new / "plan.py").write_text(text, encoding="utf-8")
+        (new / "plan.o").write_bytes(plan.code)
         description = {"symbol": plan.symbol, "sha256": hashlib.sha256(plan.code).hexdigest()}
-        (beside / "plan.json").write_text(json.dumps(description), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        beside.rename(folder)
-    except OSError:
+        (new / "plan.json").write_text(json.dumps(description), encoding="utf-8")
+        for attempt in range(ATTEMPTS):
+            # A folder cannot be renamed onto one with files in it: that one is moved away first.
+            with suppress(FileNotFoundError):
+                folder.rename(beside / f"old-{attempt}")
+            try:
+                new.rename(folder)
+                return
+            except OSError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+    finally:
         shutil.rmtree(beside, ignore_errors=True)
-        if not folder.exists():
-            raise
