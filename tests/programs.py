@@ -37,7 +37,9 @@ def rows_for(program: Program, count: int, seed: int = 0) -> Split:
     """Random rows of the program's input, and a target in the form that its loss takes."""
     random = np.random.default_rng(seed)
     shape = (count, *program.input.shape)
-    if program.input.dtype == "uint8":
+    if program.tokens:
+        inputs = random.integers(0, program.tokens["input"] or 10, shape, dtype=np.int32)
+    elif program.input.dtype == "uint8":
         inputs = random.integers(0, 256, shape, dtype=np.uint8)
     else:
         inputs = random.normal(size=shape).astype(np.float32)

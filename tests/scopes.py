@@ -27,6 +27,7 @@ class LayerScope:
         self.values: dict[str, NDArray[np.float64]] = {}
         self.governed: dict[str, dict[str, Any]] = {}
         self.activated: list[Activation] = []
+        self.bounds: dict[Value, int] = {}
 
     def weight(self, name: str, shape: tuple[int, ...], initializer: Initializer, **governed: Any) -> Value:
         self.values[name] = initializer.values(shape, RandomStream(0, name))
@@ -35,6 +36,9 @@ class LayerScope:
 
     def assign(self, weight: Value, value: Value) -> None:
         self.graph.updates[weight.name] = value
+
+    def expect_below(self, x: Value, bound: int) -> None:
+        self.bounds[x] = bound
 
     def activate(self, activation: Activation, x: Value) -> Value:
         self.activated.append(activation)

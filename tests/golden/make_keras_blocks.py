@@ -169,12 +169,20 @@ def normalizations() -> list[dict[str, Any]]:
     return cases
 
 
+def embeddings() -> list[dict[str, Any]]:
+    made = keras.layers.Embedding
+    part = {"type": "embedding", "input_dim": 5, "output_dim": 3}
+    single, sequence = random.integers(0, 5, (6,)), random.integers(0, 5, (4, 3))
+    return [case(part, made(5, 3), [single]), case(part, made(5, 3), [sequence])]
+
+
 def main() -> None:
     golden = {
         "source": f"Keras {keras.__version__} on JAX {jax.__version__}, float64",
         "rate": RATE,
         "merges": merges(),
         "normalizations": normalizations(),
+        "embeddings": embeddings(),
     }
     text = json.dumps(golden, indent=None, separators=(",", ":"))
     Path(__file__).with_name("keras_blocks.json").write_text(text.replace('},{"part"', '},\n{"part"') + "\n")

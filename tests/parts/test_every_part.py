@@ -35,6 +35,8 @@ LEAST: dict[str, dict[str, Any]] = {
     "dropout": {"rate": 0.5},
     "reshape": {"target_shape": [-1]},
     "dot": {"axes": 1},
+    "embedding": {"input_dim": 5, "output_dim": 3},
+    "position_embedding": {"sequence_length": 4},
 }
 LEAST_OF_LAYER = {"activation": {"activation": "relu"}}
 
@@ -251,6 +253,8 @@ BAD = [
     (families.LAYERS, "batch_normalization", "momentum", 1.1),
     (families.LAYERS, "dot", "axes", [1]),
     (families.LAYERS, "dot", "axes", [1, 1, 1]),
+    (families.LAYERS, "embedding", "input_dim", 0),
+    (families.LAYERS, "input", "dtype", "int64"),
     (families.LAYERS, "input", "shape", [0]),
     (families.LAYERS, "input", "shape", [-1]),
     (families.OPTIMIZERS, "sgd", "learning_rate", 0),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trainer_cli.compiler.bind import LOSS_TOTAL, TARGET, BoundMetric, bind
-from trainer_cli.compiler.trace import INPUT, InputSpec, LayerRow, WeightSpec, trace
+from trainer_cli.compiler.trace import INPUT, InputSpec, LayerRow, WeightSpec, as_stored, trace
 from trainer_cli.compiler.update import SlotSpec, Update, write_updates
 from trainer_cli.config.schema import Config, PhaseSettings, phase_settings
 from trainer_cli.errors import ConfigError, Problem
@@ -32,6 +32,7 @@ class Program:
 
     `predict` maps `input` to the output `prediction`. `evaluate` and `train` (None while optimizer or loss is
     missing) give totals: sums over the batch by name. `train` also gives the next value of weights and slots.
+    `tokens` names the inputs of whole numbers, and what their values must stay below if a layer says so.
     """
 
     input: InputSpec
@@ -47,6 +48,7 @@ class Program:
     optimizer: Optimizer | None = None
     loss: Loss | None = None
     output_activation: str | None = None
+    tokens: dict[str, int | None] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
 
     @property
@@ -101,11 +103,14 @@ def build_program(config: Config, input_spec: InputSpec, *, phase: int = 0) -> P
     """
     settings = phase_settings(config, phase)
     architecture = config.architecture
+    input_spec = as_stored(architecture, input_spec)
     inference = trace(architecture, input_spec, training=False, freeze=settings.freeze)
     inference.graph.outputs[PREDICTION] = inference.prediction.value
     output_shape = tuple(int(extent) for extent in inference.prediction.value.shape[1:])
     program = Program(input_spec, output_shape, inference.layers, inference.weights, inference.graph)
     program.output_activation = inference.prediction.activation_name
+    if input_spec.dtype == "int32":
+        program.tokens[INPUT] = inference.bounds.get(INPUT)
     if settings.loss is None:
         return program
     loss, metrics = _single(settings)

@@ -23,11 +23,15 @@ from trainer_cli.parts.regularizer import Regularizer
 
 INPUT = "input"
 
+_HANDED_ON = frozenset({"reshape", "transpose", "broadcast", "slice", "reverse", "concatenate", "stop_gradient"})
+"""Primitives whose elements are their operands'."""
+
 
 class InputSpec(NamedTuple):
     """What a batch of the input looks like: the shape of a row, the stored type, and the factor applied on reading.
 
-    `dtype` is `float32`, or `uint8` for images that stay bytes in memory and are multiplied by `scale` when gathered.
+    `dtype` is `float32`, `uint8` for images that stay bytes in memory and are multiplied by `scale` when gathered, or
+    `int32` for whole numbers.
     """
 
     shape: tuple[int, ...]
@@ -63,7 +67,10 @@ class LayerRow(NamedTuple):
 
 @dataclass(eq=False)
 class Trace:
-    """A traced architecture: the graph, its input, its prediction, and what the layers asked for."""
+    """A traced architecture: the graph, its input, its prediction, and what the layers asked for.
+
+    `bounds`: by the names of inputs, what the whole numbers in them must stay below.
+    """
 
     graph: Graph
     input: Value
@@ -71,6 +78,7 @@ class Trace:
     layers: list[LayerRow]
     weights: dict[str, WeightSpec]
     updates: dict[str, Value] = field(default_factory=dict)
+    bounds: dict[str, int] = field(default_factory=dict)
 
 
 class Scope:
@@ -115,6 +123,17 @@ class Scope:
     def assign(self, weight: Value, value: Value) -> None:
         self._tracer.updates[weight.name] = value
 
+    def expect_below(self, x: Value, bound: int) -> None:
+        if x.op == "input":
+            self._tracer.bounds[x.name] = min(bound, self._tracer.bounds.get(x.name, bound))
+        elif x.op in _HANDED_ON:
+            for operand in x.operands:
+                self.expect_below(operand, bound)
+        else:
+            self.refuse(
+                "takes whole numbers straight from an `input` layer, so that the data can be checked, not computed ones"
+            )
+
     def activate(self, activation: Activation, x: Value) -> Value:
         misfit = activation.misfit(x.shape)
         if misfit is not None:
@@ -140,6 +159,7 @@ class _Tracer:
         self.graph = Graph()
         self.weights: dict[str, WeightSpec] = {}
         self.updates: dict[str, Value] = {}
+        self.bounds: dict[str, int] = {}
         self.activations: dict[Value, tuple[Activation, Value]] = {}
 
 
@@ -148,6 +168,14 @@ def declared_input(architecture: Architecture) -> tuple[int, ...] | None:
     first = architecture.layers[0]
     shape: Any = getattr(first, "shape", None)
     return tuple(shape) if first.type == "input" and shape is not None else None
+
+
+def as_stored(architecture: Architecture, input_spec: InputSpec) -> InputSpec:
+    """The input as the model wants its rows in memory: whole numbers if its `input` layer says so."""
+    first = architecture.layers[0]
+    if first.type == "input" and getattr(first, "dtype", None) == "int32":
+        return InputSpec(input_spec.shape, "int32")
+    return input_spec
 
 
 def trace(architecture: Architecture, input_spec: InputSpec, *, training: bool, freeze: Iterable[str] = ()) -> Trace:
@@ -162,7 +190,8 @@ def trace(architecture: Architecture, input_spec: InputSpec, *, training: bool, 
         raise ConfigError([Problem(message, ("architecture", 0, "shape"))])
     tracer = _Tracer(training)
     frozen = set(freeze)
-    source = tracer.graph.input(INPUT, (BATCH, *input_spec.shape))
+    integers = as_stored(architecture, input_spec).dtype == "int32"
+    source = tracer.graph.input(INPUT, (BATCH, *input_spec.shape), "int" if integers else "float")
     names = layer_names(architecture.layers)
     taken = _connections(architecture, names)
     outputs: dict[str, Value] = {INPUT: source}
@@ -189,7 +218,7 @@ def trace(architecture: Architecture, input_spec: InputSpec, *, training: bool, 
     value = outputs[names[-1]]
     activation, logits = tracer.activations.get(value, (None, None))
     prediction = Prediction(value, activation, logits)
-    return Trace(tracer.graph, source, prediction, rows, tracer.weights, tracer.updates)
+    return Trace(tracer.graph, source, prediction, rows, tracer.weights, tracer.updates, tracer.bounds)
 
 
 def _shown(shape: Shape) -> tuple[int, ...]:

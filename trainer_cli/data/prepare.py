@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainer_cli.data.encoding import Encoding
-from trainer_cli.data.scaling import fit_scaling
+from trainer_cli.data.scaling import fit_scaling, whole_numbers
 from trainer_cli.data.source import TARGET, PartName, Source, Split, SplitSpec, Table
 from trainer_cli.data.splits import HELD_OUT, split_rows
 from trainer_cli.data.targets import fit_targets
@@ -32,12 +33,14 @@ def prepare(
     target_form: TargetForm | None,
     seed: int,
     output_shape: tuple[int, ...] | None = None,
+    tokens: Mapping[str, int | None] | None = None,
 ) -> Dataset:
     """Read, split, scale and encode the data of a config.
 
     `folder` is the config's; `target_form` the loss's (None: leave the target out); `output_shape` that of one row of
-    the model's output, without the batch axis: targets are checked against it. Raises DataError, or ConfigError if
-    `data` lacks what the rest of the config needs.
+    the model's output, without the batch axis: targets are checked against it. `tokens` names the inputs of whole
+    numbers, and what they must stay below if it is known. Raises DataError, or ConfigError if `data` lacks what the
+    rest of the config needs.
     """
     table = source.read(folder)
     if target_form is not None and not table.targets:
@@ -47,7 +50,9 @@ def prepare(
     parts = _rows_by_part(source.split, table, seed, target_form)
     encoding = Encoding(
         inputs={
-            name: fit_scaling(source.scaling, values, parts["train"], table.input_origin)
+            name: whole_numbers(source.scaling, values, tokens[name])
+            if tokens and name in tokens
+            else fit_scaling(source.scaling, values, parts["train"], table.input_origin)
             for name, values in table.inputs.items()
         },
         features=table.features,

@@ -1,4 +1,4 @@
-"""Raw input arrays in, float32 or uint8 arrays on the scale that training wants out; statistics are kept with it."""
+"""Raw input arrays in, float32, uint8 or int32 arrays as training wants them out; statistics are kept with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from trainer_cli.data.files import shown
 from trainer_cli.data.source import BYTE_SCALE, Origin, ScalingMode
-from trainer_cli.errors import DataError
+from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
 
 _ELEMENTS_AT_ONCE = 1 << 18
@@ -20,6 +20,7 @@ class Scaling:
     """How one input is scaled: `(value - offset) / divisor` per feature, then times `input_scale` as it is gathered.
 
     Bytes stay bytes where one factor does for all of them. `offset` and `divisor` have the shape of a row, or are None.
+    With the dtype `int32` the input is whole numbers, not scaled, and from 0 to `bound` - 1 if there is a bound.
     """
 
     mode: ScalingMode
@@ -28,6 +29,7 @@ class Scaling:
     input_scale: float = 1.0
     offset: np.ndarray | None = None
     divisor: np.ndarray | None = None
+    bound: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -37,6 +39,7 @@ class Scaling:
             "input_scale": self.input_scale,
             "offset": None if self.offset is None else self.offset.ravel().tolist(),
             "divisor": None if self.divisor is None else self.divisor.ravel().tolist(),
+            "bound": self.bound,
         }
 
     @classmethod
@@ -46,7 +49,7 @@ class Scaling:
             name: None if value[name] is None else np.asarray(value[name], np.float64).reshape(shape)
             for name in ("offset", "divisor")
         }
-        return cls(value["mode"], shape, value["dtype"], value["input_scale"], **statistics)
+        return cls(value["mode"], shape, value["dtype"], value["input_scale"], **statistics, bound=value.get("bound"))
 
     def apply(
         self, values: np.ndarray, rows: np.ndarray | None, origin: Origin, features: tuple[str, ...] | None
@@ -59,6 +62,8 @@ class Scaling:
                 raise DataError(f"{origin.file}: holds {values.dtype} values, the model was trained on bytes")
             return np.ascontiguousarray(values if rows is None else values[rows])
         count = len(values) if rows is None else len(rows)
+        if self.dtype == "int32":
+            return self._whole(values, rows, count, origin, features)
         result = np.empty((count, *self.shape), np.float32)
         for begin, end, block in _blocks(values, rows):
             if self.mode == "unit" and not ((block >= 0) & (block <= 255)).all():
@@ -73,6 +78,32 @@ class Scaling:
             if not finite.all():
                 _complain(block, finite, begin, rows, origin, features, "a number that float32 can hold")
         return result
+
+    def _whole(
+        self,
+        values: np.ndarray,
+        rows: np.ndarray | None,
+        count: int,
+        origin: Origin,
+        features: tuple[str, ...] | None,
+    ) -> np.ndarray:
+        low, high = (-(2**31), 2**31 - 1) if self.bound is None else (0, self.bound - 1)
+        result = np.empty((count, *self.shape), np.int32)
+        for begin, end, block in _blocks(values, rows):
+            good = (block >= low) & (block <= high) & (block == np.floor(block))
+            if not good.all():
+                between = "that int32 can hold" if self.bound is None else f"from {low} to {high}"
+                _complain(block, good, begin, rows, origin, features, f"a whole number {between}")
+            result[begin:end] = block
+        return result
+
+
+def whole_numbers(mode: ScalingMode, values: np.ndarray, bound: int | None) -> Scaling:
+    """An input of whole numbers as it is. Raises ConfigError if it shall be scaled."""
+    if mode != "none":
+        message = f"`scaling: {mode}` would change the whole numbers that the `input` layer declares"
+        raise ConfigError([Problem(message, ("data", "scaling"), hint="leave it out, or set it to none")])
+    return Scaling("none", values.shape[1:], "int32", bound=bound)
 
 
 def fit_scaling(mode: ScalingMode, values: np.ndarray, rows: np.ndarray | None, origin: Origin) -> Scaling:

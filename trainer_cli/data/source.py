@@ -111,7 +111,7 @@ class Table(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Rows ready for a plan: C-contiguous float32 or uint8 inputs, and the target in the form that the loss wants.
+    """Rows ready for a plan: C-contiguous float32, uint8 or int32 inputs, and the target as the loss wants it.
 
     The target is int32 for labels, float32 otherwise, None where there is none.
     """

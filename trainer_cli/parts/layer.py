@@ -42,6 +42,12 @@ class LayerScope(Protocol):
     def assign(self, weight: Value, value: Value) -> None:
         """Give a non-trainable weight a new value at the end of the training step."""
 
+    def expect_below(self, x: Value, bound: int) -> None:
+        """Take x, whole numbers straight from an input, for 0 … bound - 1; data with others is refused when read.
+
+        Stops with a config error if x is computed, so that its values cannot be known before.
+        """
+
     def activate(self, activation: Activation, x: Value) -> Value:
         """Apply an activation and remember it, so that a loss can find the logits behind it."""
 

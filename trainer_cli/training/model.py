@@ -104,5 +104,7 @@ def _from_config(loaded: LoadedConfig, file: Path) -> TrainedModel:
     signature = config.data.signature(loaded.folder).inputs[INPUT]
     spec = InputSpec(shape=signature.shape, dtype=signature.dtype, scale=signature.scale)
     program = build_program(config, spec, phase=phase)
-    dataset = prepare(config.data, loaded.folder, program.target_form, config.seed, program.output_shape)
+    dataset = prepare(
+        config.data, loaded.folder, program.target_form, config.seed, program.output_shape, program.tokens
+    )
     return TrainedModel(config, loaded.folder, phase, dataset.encoding, file)

@@ -69,10 +69,12 @@ def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
     for setting, program in zip(settings, programs, strict=True):
         key = (program.target_form, program.output_shape)
         if key not in datasets:
-            datasets[key] = prepare(config.data, folder, program.target_form, config.seed, program.output_shape)
+            datasets[key] = prepare(
+                config.data, folder, program.target_form, config.seed, program.output_shape, program.tokens
+            )
         dataset = datasets[key]
         found = input_spec(dataset)
-        if found != spec:
+        if found != program.input:
             program = build_program(config, found, phase=setting.index)
         plans.append(_plan(config, setting, program, dataset))
     return plans

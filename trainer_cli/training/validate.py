@@ -99,8 +99,9 @@ def _check_phases(loaded: LoadedConfig, read_data: bool, found: Validation) -> N
     if read_data and config.data is not None:
         from trainer_cli.data.prepare import prepare
 
-        for form, shape in dict.fromkeys((program.target_form, program.output_shape) for program in programs):
-            prepare(config.data, loaded.folder, form, config.seed, shape)
+        for program in {(program.target_form, program.output_shape): program for program in programs}.values():
+            form, shape = program.target_form, program.output_shape
+            prepare(config.data, loaded.folder, form, config.seed, shape, program.tokens)
 
 
 def known_input(loaded: LoadedConfig, *, read_data: bool = False) -> InputSpec | None:

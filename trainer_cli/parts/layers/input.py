@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -16,10 +16,14 @@ ALIASES = ("input_layer",)
 class Input(Layer):
     """States the shape of one row, without the batch axis: `(batch, *shape)` → `(batch, *shape)`.
 
-    Only the first layer can be an input. It is needed where no data says the shape, and refuses data of another.
+    Only the first layer can be an input. It is needed where no data says the shape, and refuses data of another. With
+    `dtype: int32` the rows are whole numbers, such as the tokens that an `embedding` takes; they are never scaled.
     """
 
     shape: Annotated[IntegerList, Field(min_length=1)] = Field(description="shape of one row, such as [28, 28]")
+    dtype: Literal["float32", "int32"] = Field(
+        default="float32", description="type of the elements: float32, or int32 for whole numbers such as tokens"
+    )
 
     @field_validator("shape")
     @classmethod

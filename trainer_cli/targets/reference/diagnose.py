@@ -37,7 +37,7 @@ def first_nonfinite(
         scaled = rows.astype(np.float32) * np.float32(program.input.scale) if rows.dtype == np.uint8 else rows
         given[name] = scaled.reshape(len(rows), *program.input.shape) if name == INPUT else scaled
     with np.errstate(over="ignore"):  # a number such as a learning rate may itself be beyond float32
-        leaves = {name: np.asarray(value).astype(np.float32) for name, value in given.items()}
+        leaves = {name: _in_float32(np.asarray(value)) for name, value in given.items()}
     if target is not None:
         leaves[TARGET] = target
     roots = graph.roots()
@@ -51,6 +51,11 @@ def first_nonfinite(
     loss = graph.outputs[LOSS_TOTAL]
     origin = _origin([loss] if loss in damaged else [root for root in roots if root in damaged], damaged)
     return None if origin is None else _words(origin)
+
+
+def _in_float32(array: NDArray[Any]) -> NDArray[Any]:
+    """An array in the precision of the step; whole numbers stay what they are."""
+    return array if array.dtype.kind == "i" else array.astype(np.float32)
 
 
 def _origin(roots: list[Value], damaged: set[Value]) -> Value | None:
