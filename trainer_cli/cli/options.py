@@ -155,8 +155,7 @@ def choose_model(
 def placed(problems: Iterable[Problem], source: SourceTree) -> list[Problem]:
     """The problems with the lines and columns of the keys that they are about."""
     return [
-        problem if problem.place or not problem.path else problem.at(source.place(problem.path))
-        for problem in problems
+        problem if problem.place or not problem.path else problem.at(source.place(problem.path)) for problem in problems
     ]
 
 
