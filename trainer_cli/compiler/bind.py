@@ -16,6 +16,10 @@ from trainer_cli.parts.metric import Metric
 TARGET = "target"
 LOSS_TOTAL = "loss"
 
+RESERVED = frozenset({LOSS_TOTAL, "phase", "epoch", "steps", "seconds", "learning_rate"})
+VALIDATION = "val_"
+"""Keys in the line of an epoch that no metric may have, and how those of validation begin."""
+
 
 class BoundMetric(NamedTuple):
     """A metric with its key in tables and files, and the names of the totals that hold its statistics."""
@@ -53,7 +57,8 @@ def bind(trace: Trace, loss: Loss, metrics: Sequence[Metric]) -> Binding:
         total = ir.reduce_sum(per_sample)
         mean = total / graph.batch_size()
         for spec in trace.weights.values():
-            if spec.regularizer is not None:
+            # As in Keras, weights that are not trained have no penalty.
+            if spec.regularizer is not None and spec.trainable:
                 penalty = spec.regularizer.penalty(graph.weight(spec.name, spec.shape))
                 total = total + penalty * graph.batch_size()
                 mean = mean + penalty
@@ -62,9 +67,14 @@ def bind(trace: Trace, loss: Loss, metrics: Sequence[Metric]) -> Binding:
     for index, given in enumerate(metrics):
         metric = given.resolve(loss, prediction)
         warnings += _judge(metric.findings(loss.target, prediction), ("metrics", index))
-        key = _key(given, {known.key for known in bound})
+        key = _key(given, {known.key for known in bound}, ("metrics", index, "name"))
         with graph.layer(key):
-            statistics = metric.statistics(target, prediction, loss.target)
+            try:
+                statistics = metric.statistics(target, prediction, loss.target)
+            except IRError as error:
+                shape = prediction.value.shape[1:]
+                message = f"{metric.type} does not fit an output of shape {shape}"
+                raise ConfigError([Problem(message, ("metrics", index), str(error).split(": ")[-1])]) from error
         names = {name: f"{key}/{name}" for name in statistics}
         totals.update({names[name]: value for name, value in statistics.items()})
         bound.append(BoundMetric(key, metric, names))
@@ -74,15 +84,20 @@ def bind(trace: Trace, loss: Loss, metrics: Sequence[Metric]) -> Binding:
     return Binding(mean, totals, bound, warnings)
 
 
-def _key(metric: Metric, taken: set[str]) -> str:
-    key = metric.name or metric.type
-    if key in taken or key == LOSS_TOTAL:
-        if metric.name is not None:
-            raise ConfigError([Problem(f"two metrics are called `{key}`", ("metrics",), "give one another `name`")])
-        number = 2
-        while f"{key}_{number}" in taken:
-            number += 1
-        key = f"{key}_{number}"
+def _key(metric: Metric, taken: set[str], path: tuple[str | int, ...]) -> str:
+    """The name that the config gives, or the type, numbered where it stands twice."""
+    if metric.name is not None:
+        key = metric.name
+        if key in taken:
+            raise ConfigError([Problem(f"two metrics are called `{key}`", path, "give one another `name`")])
+        if key in RESERVED or key.startswith(VALIDATION):
+            message = f"a metric cannot be called `{key}`: the line of an epoch has another value of that name"
+            raise ConfigError([Problem(message, path, "give it another `name`")])
+        return key
+    key, number = metric.type, 1
+    while key in taken:
+        number += 1
+        key = f"{metric.type}_{number}"
     return key
 
 
