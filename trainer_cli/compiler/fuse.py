@@ -17,6 +17,8 @@ from trainer_cli.compiler.kernels import (
     ROOTS,
     Access,
     Kernel,
+    identity_coordinates,
+    is_collected,
     is_inline,
     is_replicated,
     is_row_reduction,
@@ -223,8 +225,7 @@ class _Fuser:
             if kernel.outer is not None:
                 for value in stages_of(kernel, self.replicated).crossing:
                     self._store(value)
-            if kernel.root is not None and kernel.root.op == "scatter_add":
-                # Sums arrive in any order of rows: they are collected in memory.
+            if kernel.root is not None and is_collected(kernel.root):
                 self._store(kernel.root)
         for total, value in self.graph.outputs.items():
             if value.batched:
@@ -274,12 +275,14 @@ class _Fuser:
             for kernel in alive
             if any(storage(read).op in LEAF_TENSORS and storage(read).name == name for read in kernel.reads)
         }
-        home = self.home.get(value)
+        # Seen in another shape, a value still has its elements in the same order.
+        base = storage(value)
+        home = self.home.get(base)
         others = readers - {home}
-        if home is not None and home.outer is None and home.domain == value.shape:
+        if home is not None and home.outer is None and home.domain == base.shape:
             elsewhere = home in readers and not self._reads_in_place(home, name)
             if not elsewhere and not any(_depends(reader, home, after) for reader in others):
-                home.updates.append((value, name))
+                home.updates.append((base, name))
                 after[home] |= others
                 return
         copy = self._copy_of(value)
@@ -293,9 +296,15 @@ class _Fuser:
         for value in kernel.computed:
             for access in reads_of(value, self.replicated):
                 base = storage(access.value)
-                if base.op in LEAF_TENSORS and base.name == name and not same_element(access):
+                if base.op in LEAF_TENSORS and base.name == name and not _in_place(kernel, access):
                     return False
         return True
+
+
+def _in_place(kernel: Kernel, access: Access) -> bool:
+    """Whether an access reads the place of the element that is being computed, in whatever shape it sees it."""
+    here = identity_coordinates(access.value.shape)
+    return same_element(access) or (access.value.shape == kernel.domain and access.coordinates == here)
 
 
 def _depends(kernel: Kernel, on: Kernel, after: dict[Kernel, set[Kernel]]) -> bool:

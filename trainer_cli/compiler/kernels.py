@@ -8,6 +8,7 @@ buffer of its operand (`storage`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -36,6 +37,9 @@ MAPPED = frozenset({"slice", "pad", "reverse", "transpose", "concatenate", "gath
 """Primitives that read their operand at another place than they write."""
 
 LEAF_TENSORS = frozenset({"input", "weight", "state", "parameter"})
+
+UNROLLED_TAPS = 27
+"""Positions within a window that are written one by one; more are a loop."""
 
 Coordinates: TypeAlias = tuple[str, ...]
 """One index expression per axis: `i0`, `i1`, … name the axes of the kernel's domain, `0` an axis of extent 1."""
@@ -205,6 +209,15 @@ def reads_of(value: Value, replicated: dict[Value, bool]) -> list[Access]:
     if value.op in ROOTS:
         return [Access(operand, None) for operand in value.operands]
     return list(accesses(value, identity_coordinates(value.shape), replicated))
+
+
+def is_collected(root: Value) -> bool:
+    """Whether a root's result is put together in memory, its elements not finished one after another."""
+    if root.op == "window_max_gradient":
+        a = root.attributes
+        apart = a["window"] == a["strides"] and not any(map(any, a["padding"]))
+        return not apart or math.prod(a["window"]) > UNROLLED_TAPS
+    return root.op in ("scatter_add", "convolve_kernel_gradient")
 
 
 def trailing_axes(value: Value) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainer_cli.compiler.fuse import fuse
+from trainer_cli.compiler.lower import lower
 from trainer_cli.compiler.memory import Schedule, plan_memory
 from trainer_cli.compiler.nest import nest
 from trainer_cli.compiler.partition import partition
@@ -11,6 +12,6 @@ from trainer_cli.ir.graph import Graph
 
 
 def make_schedule(graph: Graph, batch_size: int) -> Schedule:
-    """simplify → fuse → nest → partition → memory; each pass verifies what it leaves behind."""
-    simple = simplify(graph)
+    """lower → simplify → fuse → nest → partition → memory; each pass verifies what it leaves behind."""
+    simple = simplify(lower(graph))
     return plan_memory(simple, partition(nest(fuse(simple))), batch_size)

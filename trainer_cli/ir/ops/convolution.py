@@ -2,12 +2,14 @@
 
 `convolve(x, kernel)`: x `(batch, *space, channels)`, kernel `(*window, channels / groups, filters)`. The three are one
 trilinear form, so the gradient of each is made of the other two. A transposed convolution is the input gradient.
-Attributes: `strides`, `dilation` per dimension, `padding` as (before, after) per dimension, `groups`.
+Attributes: `strides`, `dilation` per dimension, `padding` as (before, after) per dimension, `groups`. With `flat` the
+kernel's gradient is a matrix `(taps · channels / groups, filters)`.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -69,7 +71,8 @@ def _kernel_gradient_shape(operands: Sequence[Value], attributes: Mapping[str, A
     channels = int(x.shape[-1]) // attributes["groups"]
     shape: Shape = (*attributes["window"], channels, adjoint.shape[-1])
     require(_check(x.shape, shape, attributes) == _space(adjoint.shape), "window does not fit")
-    return shape, "float"
+    matrix: Shape = (math.prod(attributes["window"]) * channels, adjoint.shape[-1])
+    return matrix if attributes.get("flat") else shape, "float"
 
 
 def _padded(x: Array, attributes: Mapping[str, Any]) -> Array:
@@ -119,16 +122,15 @@ def _input_gradient_meaning(node: Value, context: Context, adjoint: Array, kerne
 
 
 def _kernel_gradient_meaning(node: Value, context: Context, x: Array, adjoint: Array) -> Array:
-    a, shape = node.attributes, context.shape(node.shape)
-    groups = a["groups"]
-    result = np.zeros((*shape[:-1], groups, shape[-1] // groups), dtype=x.dtype)
+    a, groups, window = node.attributes, node.attributes["groups"], node.attributes["window"]
+    result = np.zeros((*window, x.shape[-1] // groups, groups, adjoint.shape[-1] // groups), dtype=x.dtype)
     padded, split = _padded(x, a), _grouped(adjoint, groups)
-    for position, cut in _offsets(shape[:-2], adjoint.shape[1:-1], a):
+    for position, cut in _offsets(window, adjoint.shape[1:-1], a):
         taps = _grouped(padded[cut], groups)
         axes = list(range(taps.ndim - 2))
         flat = taps.reshape(-1, *taps.shape[len(axes) :]), split.reshape(-1, *split.shape[len(axes) :])
         result[position] = np.einsum("ngc,ngf->cgf", *flat, optimize=True)
-    return result.reshape(shape)
+    return result.reshape(context.shape(node.shape))
 
 
 def _geometry(node: Value) -> dict[str, Any]:

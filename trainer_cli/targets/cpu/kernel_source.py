@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from trainer_cli.compiler.kernels import Kernel
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import IRError
+from trainer_cli.targets.cpu.convolution_source import write_convolution, write_kernel_gradient
 from trainer_cli.targets.cpu.loops_source import write_loops
 from trainer_cli.targets.cpu.product_source import write_contraction
 from trainer_cli.targets.cpu.reduction_source import write_reduction, write_scatter
+from trainer_cli.targets.cpu.window_source import write_window, write_window_gradient
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
 
 __all__ = ["KernelSource", "write_kernel"]
@@ -19,6 +21,12 @@ _ROOTS: Mapping[str, Callable[[KernelWriter, Value], KernelSource]] = {
     "reduce_sum": write_reduction,
     "reduce_max": write_reduction,
     "scatter_add": write_scatter,
+    "convolve": write_convolution,
+    "convolve_input_gradient": write_convolution,
+    "convolve_kernel_gradient": write_kernel_gradient,
+    "window_sum": write_window,
+    "window_max": write_window,
+    "window_max_gradient": write_window_gradient,
 }
 
 

@@ -72,6 +72,7 @@ import math
 
 from numba import njit, types
 
+from trainer_cli.targets.cpu.convolution import convolution, kernel_gradient
 from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p, logistic, power, sin, tanh
 from trainer_cli.targets.cpu.runtime import (
     INFINITY, NAN, OPTIONS, bool_pointer, byte_pointer, copy_rows, double_pointer, float32, float64, float_pointer,
