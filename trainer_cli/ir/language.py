@@ -217,6 +217,11 @@ def iota(like: Value, axis: int) -> Value:
     return like.graph.emit("iota", shape=like.shape, axis=axis + like.rank if axis < 0 else axis)
 
 
+def zeros(graph: Graph, shape: Shape) -> Value:
+    """Zeros of a shape, which may have the batch axis."""
+    return broadcast_to(constant(graph, 0.0), shape)
+
+
 def zeros_like(x: Value) -> Value:
     return broadcast_to(constant(x.graph, 0, x.dtype), x.shape)
 

@@ -1,0 +1,219 @@
+"""What recurrent layers share: sequences in, their projections scanned by a layer's own step, the outputs in order out.
+
+The inputs of all steps are projected by one product in front of the loop. The loop itself multiplies by the recurrent
+weights alone, so that the gradients of all weights are products behind the loop that runs backwards.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, NamedTuple, TypeAlias
+
+from pydantic import Field
+
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import BATCH, Value
+from trainer_cli.parts.activation import Activation, ActivationField
+from trainer_cli.parts.constraint import ConstraintField
+from trainer_cli.parts.initializer import Initializer, InitializerField
+from trainer_cli.parts.layer import Layer, LayerScope
+from trainer_cli.parts.regularizer import RegularizerField
+
+Product: TypeAlias = Callable[[int, Value], list[Value]]
+"""The number of a group of gates and the last output in; its products with their recurrent weights, by gate, out."""
+
+
+class _Group(NamedTuple):
+    """Gates that read the last output together, as the loop's body sees them."""
+
+    kernel: Value
+    bias: Value | None
+    mask: Value | None
+
+
+class Recurrent(Layer):
+    """A function of a sequence and its own last output, step by step: `(batch, time, features)` → `(batch, units)`, or
+    with `return_sequences` `(batch, time, units)`.
+
+    Weights: `kernel` `(features, gates · units)`, `recurrent_kernel` `(units, gates · units)`, `bias`.
+    """
+
+    states: ClassVar[int] = 1
+    """How many values are carried from step to step; the first one is the output."""
+
+    units: int = Field(gt=0, description="number of outputs")
+    activation: ActivationField = Field(
+        default="tanh", validate_default=True, description="function that makes the output or the candidate for it"
+    )
+    use_bias: bool = Field(default=True, description="whether a bias is added")
+    kernel_initializer: InitializerField = Field(
+        default="glorot_uniform", validate_default=True, description="first values of the kernel"
+    )
+    recurrent_initializer: InitializerField = Field(
+        default="orthogonal", validate_default=True, description="first values of the recurrent kernel"
+    )
+    bias_initializer: InitializerField = Field(
+        default="zeros", validate_default=True, description="first values of the bias"
+    )
+    kernel_regularizer: RegularizerField | None = Field(default=None, description="penalty on the kernel")
+    recurrent_regularizer: RegularizerField | None = Field(default=None, description="penalty on the recurrent kernel")
+    bias_regularizer: RegularizerField | None = Field(default=None, description="penalty on the bias")
+    kernel_constraint: ConstraintField | None = Field(default=None, description="projection of the updated kernel")
+    recurrent_constraint: ConstraintField | None = Field(
+        default=None, description="projection of the updated recurrent kernel"
+    )
+    bias_constraint: ConstraintField | None = Field(default=None, description="projection of the updated bias")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="fraction of the inputs dropped in training, the same ones at every step"
+    )
+    recurrent_dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="fraction of the last outputs dropped in training where they are read, the same ones at every step",
+    )
+    return_sequences: bool = Field(default=False, description="whether the outputs of all steps are returned")
+    go_backwards: bool = Field(
+        default=False, description="whether the last step comes first; a returned sequence begins with it"
+    )
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The numbers of gates that read the same value through recurrent weights, in the order of the weights."""
+        return (1,)
+
+    @property
+    def bias_shape(self) -> tuple[int, ...]:
+        """The shape of the bias; with two rows, the second is added to the products with the recurrent weights."""
+        return (sum(self.groups) * self.units,)
+
+    @property
+    def first_bias(self) -> Initializer:
+        """What gives the bias its first values."""
+        return self.bias_initializer
+
+    @abstractmethod
+    def step(self, carried: list[Value], inputs: list[Value], product: Product) -> list[Value]:
+        """The next carried values from the present ones and the projected inputs of every gate."""
+
+    def trace(self, scope: LayerScope, *inputs: Value) -> Value:
+        (x,) = inputs
+        self._check(scope, x)
+        features, gates = int(x.shape[2]), sum(self.groups)
+        kernel = scope.weight(
+            "kernel",
+            (features, gates * self.units),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        recurrent_kernel = scope.weight(
+            "recurrent_kernel",
+            (self.units, gates * self.units),
+            self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
+        drive, recurrent_bias = self._projected(scope, x, kernel), None
+        if self.use_bias:
+            bias = scope.weight(
+                "bias",
+                self.bias_shape,
+                self.first_bias,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+            if bias.rank == 2:
+                bias, recurrent_bias = (ir.reshape(part(bias, row, row + 1, 0), bias.shape[1:]) for row in (0, 1))
+            drive = drive + bias
+        groups = list(self._groups(scope, recurrent_kernel, recurrent_bias))
+        return self._scan(drive, groups)
+
+    def _check(self, scope: LayerScope, x: Value) -> None:
+        if x.rank != 3:
+            scope.refuse(
+                f"needs sequences of shape (time, features), its input has rows of shape {tuple(x.shape[1:])}",
+                hint="a recurrent layer above gives a sequence with `return_sequences: true`",
+            )
+        for field in ("activation", "recurrent_activation"):
+            function: Activation | None = getattr(self, field, None)
+            misfit = function.misfit((BATCH, self.units)) if function is not None else None
+            if misfit is not None:
+                scope.refuse(misfit, field=field)
+
+    def _projected(self, scope: LayerScope, x: Value, kernel: Value) -> Value:
+        """The inputs of all gates at all steps, but for the bias."""
+        if not scope.training or self.dropout == 0:
+            return ir.contract("bti,io->bto", x, kernel)
+        gates = [kernel] if self.recurrent_dropout == 0 else split(kernel, self.units)
+        # Like Keras: a mask for every gate where the recurrent weights have one each, else one for all.
+        products = []
+        for gate in gates:
+            mask = _mask(scope, x, int(x.shape[2]), self.dropout)
+            kept = x * ir.reshape(mask, (BATCH, 1, x.shape[2]))
+            products.append(ir.contract("bti,io->bto", kept, gate))
+        return ir.concatenate(products, -1) if len(products) > 1 else products[0]
+
+    def _groups(self, scope: LayerScope, kernel: Value, bias: Value | None) -> Iterator[_Group]:
+        dropping = scope.training and self.recurrent_dropout > 0
+        start = 0
+        for count in (1,) * sum(self.groups) if dropping else self.groups:
+            stop = start + count * self.units
+            mask = _mask(scope, kernel, self.units, self.recurrent_dropout) if dropping else None
+            yield _Group(part(kernel, start, stop), None if bias is None else part(bias, start, stop), mask)
+            start = stop
+
+    def _scan(self, drive: Value, groups: Sequence[_Group]) -> Value:
+        present = [(group.bias is not None, group.mask is not None) for group in groups]
+        captured = [value for group in groups for value in group if value is not None]
+        split_up = len(groups) > len(self.groups)
+
+        def body(carried: list[Value], slices: list[Value], given: list[Value]) -> tuple[list[Value], list[Value]]:
+            left = iter(given)
+            own = [_Group(next(left), *(next(left) if there else None for there in flags)) for flags in present]
+
+            def product(number: int, hidden: Value) -> list[Value]:
+                first = sum(self.groups[:number])
+                chosen = own[first : first + self.groups[number]] if split_up else [own[number]]
+                return [gate for group in chosen for gate in split(_product(hidden, group), self.units)]
+
+            following = self.step(carried, split(slices[0], self.units), product)
+            return following, following[:1] if self.return_sequences else []
+
+        zeros = ir.zeros(drive.graph, (BATCH, self.units))
+        last, emitted = ir.loop(
+            body,
+            [zeros] * self.states,
+            [drive],
+            captured,
+            length=int(drive.shape[1]),
+            backwards=self.go_backwards,
+        )
+        if not self.return_sequences:
+            return last[0]
+        return ir.reverse(emitted[0], (1,)) if self.go_backwards else emitted[0]
+
+
+def _product(hidden: Value, group: _Group) -> Value:
+    read = hidden if group.mask is None else hidden * group.mask
+    result = ir.contract("bi,io->bo", read, group.kernel)
+    return result if group.bias is None else result + group.bias
+
+
+def _mask(scope: LayerScope, like: Value, width: int, rate: float) -> Value:
+    """What to multiply `(batch, width)` by, so that a fraction is 0 and the expectation stays."""
+    numbers = scope.random_uniform(ir.zeros(like.graph, (BATCH, width)))
+    return ir.cast(ir.greater_equal(numbers, rate), "float") * (1.0 / (1.0 - rate))
+
+
+def part(x: Value, start: int, stop: int, axis: int = -1) -> Value:
+    """A stretch of a value along an axis, the last one if none is named."""
+    axis %= x.rank
+    starts = [start if index == axis else 0 for index in range(x.rank)]
+    return ir.slice_(x, starts, [stop if index == axis else extent for index, extent in enumerate(x.shape)])
+
+
+def split(x: Value, width: int) -> list[Value]:
+    """A value cut along its last axis into parts of equal width."""
+    return [part(x, start, start + width) for start in range(0, int(x.shape[-1]), width)]
