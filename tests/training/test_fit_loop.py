@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -77,7 +76,7 @@ def bench(linear, tmp_path, monkeypatch):
             return PhasePlan(**{**made, **changes})
 
         def plans(self):
-            plans = [replace(plan, position=position) for position, plan in enumerate(self.phases)]
+            plans = [plan._replace(position=position) for position, plan in enumerate(self.phases)]
             for plan in plans:
                 plan.dataset.digest, plan.dataset.test = self.digest, self.test
             return plans

@@ -26,7 +26,7 @@ __all__ = ["INPUT", "LOSS_TOTAL", "TARGET", "InputSpec", "Program", "build_progr
 PREDICTION = "prediction"
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Program:
     """A compiled model, independent of any target.
 

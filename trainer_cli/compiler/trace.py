@@ -65,7 +65,7 @@ class LayerRow(NamedTuple):
     trainable_parameters: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Trace:
     """A traced architecture: the graph, its input, its prediction, and what the layers asked for.
 

@@ -22,7 +22,7 @@ class SlotSpec(NamedTuple):
     initial: float
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Update:
     """The slots and the run-time hyper-parameters (with the values that the config gives) of an optimizer."""
 

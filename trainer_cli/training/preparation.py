@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainer_cli.compiler.program import InputSpec, Program, build_program
 from trainer_cli.config.load import LoadedConfig
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from trainer_cli.data.prepare import Dataset
 
 
-@dataclass(frozen=True)
-class PhasePlan:
+class PhasePlan(NamedTuple):
     """All that is known of a phase before it starts."""
 
     position: int  # counted from 0
