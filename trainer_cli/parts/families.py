@@ -29,7 +29,8 @@ _PACKAGE_ROOT = Path(__file__).parent.parent
 
 
 def snake_case(name: str) -> str:
-    """`leakyReLU` → `leaky_relu`, `kernelInitializer` → `kernel_initializer`, `HeNormal` → `he_normal`."""
+    """`leakyReLU` → `leaky_relu`, `kernelInitializer` → `kernel_initializer`, `MaxPooling2D` → `max_pooling2d`."""
+    name = re.sub(r"(?<=[a-z])([1-3])D(?![a-z])", r"\1d", name)
     if name.islower():
         return name
     name = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)
