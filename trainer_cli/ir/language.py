@@ -209,6 +209,8 @@ def concatenate(values: Sequence[Value], axis: int) -> Value:
 
 
 def reverse(x: Value, axes: Sequence[int]) -> Value:
+    if x.op == "reverse" and x.attributes["axes"] == tuple(axes):
+        return x.operands[0]
     return x.graph.emit("reverse", (x,), axes=tuple(axes))
 
 

@@ -39,7 +39,9 @@ def run(arguments: dict[str, Any], x: Any, training: bool = False, **bound: Any)
     return evaluate([result], {"x": x, "seed": 0, "step": 0, **scope.values, **bound}, len(x))[0], scope
 
 
-@pytest.mark.parametrize("case", GOLDEN["recurrent"], ids=named)
+@pytest.mark.parametrize(
+    "case", [*GOLDEN["recurrent"], *GOLDEN["bidirectional"], *GOLDEN["time_distributed"]], ids=named
+)
 def test_what_is_computed_and_learned_is_keras_s(case: dict[str, Any]) -> None:
     assert_as_keras(case, GOLDEN["rate"])
 
@@ -159,3 +161,55 @@ def test_two_loops_may_read_one_sequence() -> None:
         {"type": "dense", "units": 2},
     ]
     assert_trains_alike(layers, inputs=(TIME, FEATURES))
+
+
+@pytest.mark.parametrize("mode", ["concat", "mul"])
+def test_both_directions_train_alike_on_both_targets(mode: str) -> None:
+    inner = {"type": "lstm", "units": 3, "return_sequences": True}
+    layers = [
+        {"type": "bidirectional", "layer": inner, "merge_mode": mode},
+        {"type": "bidirectional", "layer": {"type": "gru", "units": 3}, "merge_mode": mode},
+        {"type": "dense", "units": 2},
+    ]
+    assert_trains_alike(layers, inputs=(TIME, FEATURES))
+
+
+def test_layers_inside_time_distributed_train_alike_on_both_targets() -> None:
+    layers = [
+        {"type": "time_distributed", "layer": {"type": "simple_rnn", "units": 3}},
+        {"type": "time_distributed", "layer": {"type": "dense", "units": 2}},
+        "flatten",
+        {"type": "dense", "units": 2},
+    ]
+    assert_trains_alike(layers, inputs=(2, 3, FEATURES))
+
+
+def test_a_frozen_inner_layer_is_not_trained() -> None:
+    inner = {"type": "lstm", "units": 2, "trainable": False}
+    _, scope = run({"type": "bidirectional", "layer": inner}, np.zeros((1, 2, 3)))
+    assert len(scope.governed) == 6
+    assert not any(given["trainable"] for given in scope.governed.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shape", "message"),
+    [
+        ({"type": "bidirectional", "layer": {"type": "dense", "units": 2}}, (2, 3), "holds a recurrent layer"),
+        ({"type": "bidirectional", "layer": {"type": "gru", "units": 2, "go_backwards": True}}, (2, 3), "forward one"),
+        ({"type": "bidirectional", "layer": {"type": "gru", "units": 2}}, (3,), "needs sequences of shape"),
+        ({"type": "time_distributed", "layer": {"type": "dense", "units": 2}}, (3,), "needs sequences of shape"),
+        ({"type": "time_distributed", "layer": "add"}, (2, 3), "cannot stand inside another"),
+        ({"type": "time_distributed", "layer": {"type": "flatten", "name": "flat"}}, (2, 3), "has no `name`"),
+        ({"type": "time_distributed", "layer": "batch_normalization"}, (2, 3), "keeps statistics of its batches"),
+    ],
+)
+def test_wrappers_refuse(arguments: dict[str, Any], shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(arguments, np.zeros((1, *shape)), training=True)
+    assert message in caught.value.problems[0].message
+
+
+def test_time_distributed_applies_its_layer_to_every_step() -> None:
+    x = random.normal(size=(2, TIME, 3, 2))
+    value, _ = run({"type": "time_distributed", "layer": "flatten"}, x)
+    np.testing.assert_array_equal(value, x.reshape(2, TIME, 6))
