@@ -24,9 +24,13 @@ def assert_trains_alike(
     steps: int = 6,
     split: Split | None = None,
     tolerance: float = 1e-4,
+    undetermined: tuple[str, ...] = (),
     **keys: Any,
 ) -> tuple[Program, State]:
-    """Train a small network with Adam on the reference and natively on 1, 2 and 3 threads; the native state."""
+    """Train a small network with Adam on the reference and natively on 1, 2 and 3 threads; the native state.
+
+    `undetermined` are endings of the names of weights whose gradient is 0 but for rounding: Adam makes steps of that.
+    """
     model = program(layers, loss, ADAM, inputs=inputs, **keys)
     split = split or rows_for(model, rows)
     state, slices = train(model, split, steps=steps)
@@ -34,6 +38,8 @@ def assert_trains_alike(
     for ours, theirs in zip(slices, expected, strict=True):
         np.testing.assert_allclose(ours.totals["loss"], theirs.totals["loss"], rtol=tolerance)
     for name, values in exact.items():
+        if name.endswith(undetermined):
+            continue
         scale = max(float(np.abs(values).max()), 1e-2)
         np.testing.assert_allclose(state[name], values, rtol=tolerance, atol=tolerance * scale, err_msg=name)
     for threads in (2, 3):

@@ -176,6 +176,34 @@ def embeddings() -> list[dict[str, Any]]:
     return [case(part, made(5, 3), [single]), case(part, made(5, 3), [sequence])]
 
 
+def attention() -> list[dict[str, Any]]:
+    """Causal or not, by itself or between sequences of different lengths and features."""
+    x, y, z = normal(2, 4, 3), normal(2, 5, 2), normal(2, 5, 4)
+    settings: list[tuple[list[Any], dict[str, Any], dict[str, Any]]] = [
+        ([x], {"num_heads": 2, "key_dim": 2}, {}),
+        ([x], {"num_heads": 2, "key_dim": 2}, {"use_causal_mask": True}),
+        ([x], {"num_heads": 1, "key_dim": 3, "value_dim": 2, "use_bias": False}, {}),
+        ([x, y], {"num_heads": 2, "key_dim": 2, "value_dim": 3}, {}),
+        ([x, y], {"num_heads": 2, "key_dim": 1}, {"use_causal_mask": True}),
+        ([x, y, z], {"num_heads": 2, "key_dim": 2}, {}),
+    ]
+    cases = []
+    for inputs, arguments, call in settings:
+        part = {"type": "multi_head_attention", **arguments, **({"causal": True} if call else {})}
+        made = keras.layers.MultiHeadAttention(**arguments)
+        given = inputs * 2 if len(inputs) == 1 else inputs
+        made.build(*(each.shape for each in given))
+        # Its layer of dropout was built with the rate 0. Behind it Keras now takes its own path instead of JAX's, which
+        # computes the softmax in float32 and takes no values of another length than the keys.
+        made._dropout = 0.5
+        found = case(part, made, given, "arguments", **call)
+        if len(inputs) == 1:  # Keras takes it as query and as value
+            first, second = (np.asarray(gradient) for gradient in found["input_gradients"])
+            found["inputs"], found["input_gradients"] = found["inputs"][:1], [numbers(first + second)]
+        cases.append(found)
+    return cases
+
+
 def main() -> None:
     golden = {
         "source": f"Keras {keras.__version__} on JAX {jax.__version__}, float64",
@@ -183,6 +211,7 @@ def main() -> None:
         "merges": merges(),
         "normalizations": normalizations(),
         "embeddings": embeddings(),
+        "attention": attention(),
     }
     text = json.dumps(golden, indent=None, separators=(",", ":"))
     Path(__file__).with_name("keras_blocks.json").write_text(text.replace('},{"part"', '},\n{"part"') + "\n")

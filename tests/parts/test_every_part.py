@@ -35,11 +35,6 @@ LEAST: dict[str, dict[str, Any]] = {
     "dropout": {"rate": 0.5},
     "reshape": {"target_shape": [-1]},
     "dot": {"axes": 1},
-    "conv1d": {"filters": 2, "kernel_size": 3},
-    "conv2d": {"filters": 2, "kernel_size": 3},
-    "conv3d": {"filters": 2, "kernel_size": 3},
-    "conv2d_transpose": {"filters": 2, "kernel_size": 3},
-    "depthwise_conv2d": {"kernel_size": 3},
     "simple_rnn": {"units": 2},
     "lstm": {"units": 2},
     "gru": {"units": 2},
@@ -47,6 +42,12 @@ LEAST: dict[str, dict[str, Any]] = {
     "time_distributed": {"layer": {"type": "dense", "units": 2}},
     "embedding": {"input_dim": 5, "output_dim": 3},
     "position_embedding": {"sequence_length": 4},
+    "multi_head_attention": {"num_heads": 2, "key_dim": 3},
+    "conv1d": {"filters": 2, "kernel_size": 3},
+    "conv2d": {"filters": 2, "kernel_size": 3},
+    "conv3d": {"filters": 2, "kernel_size": 3},
+    "conv2d_transpose": {"filters": 2, "kernel_size": 3},
+    "depthwise_conv2d": {"kernel_size": 3},
 }
 LEAST_OF_LAYER = {"activation": {"activation": "relu"}}
 
