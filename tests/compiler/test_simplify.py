@@ -139,6 +139,14 @@ def test_reductions_are_split_into_neighbouring_axes(axes: tuple[int, ...]) -> N
     np.testing.assert_allclose(evaluate(result.roots(), {"x": x}, 5)[0], x.sum(axes))
 
 
+def test_a_sum_over_the_batch_and_more_sums_up_each_row_first() -> None:
+    """The rows are shared by threads; what is left for one is short."""
+    graph = Graph()
+    graph.outputs["y"] = ir.reduce_sum(graph.input("x", (BATCH, 2, 3, 4)), (0, 1, 2))
+    sums = [value for value in simplify(graph).values if value.op == "reduce_sum"]
+    assert [(value.attributes["axes"], value.shape) for value in sums] == [((1, 2), (BATCH, 4)), ((0,), (4,))]
+
+
 def test_argmax_of_one_is_zero() -> None:
     operations, result = simplified(lambda g, x, w: ir.argmax(ir.reshape(x, (BATCH, 3, 1))))
     assert operations == ["broadcast"]

@@ -14,7 +14,7 @@ from trainer_cli.compiler.kernels import storage
 from trainer_cli.compiler.verify import verify_graph
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import LEAVES, Graph, Value, copy_into, reachable
-from trainer_cli.ir.primitive import Context, Shape
+from trainer_cli.ir.primitive import BATCH, Context, Shape
 from trainer_cli.lazy import np
 
 # Results that do not change when an elementwise primitive is computed before its operand is repeated.
@@ -178,9 +178,9 @@ def _rewrite_elementwise(
 def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands: tuple[Value, ...]) -> Value | None:
     """Reductions in a form that kernels have.
 
-    An axis of extent 1 has nothing to reduce. A sum over the first axis and the last goes along the last axes first,
-    which threads share, then over the rest. So does one over axes that do not stand together: what is left is a
-    reduction over neighbours.
+    An axis of extent 1 has nothing to reduce. A sum over everything, or over the batch and other axes, goes along the
+    last axes first, which threads share, then over the rest. So does one over axes that do not stand together: what is
+    left is a reduction over neighbours.
     """
     shape = operands[0].shape if operands else ()
     if value.op == "argmax" and shape[-1] == 1:
@@ -199,7 +199,8 @@ def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
     run = tuple(range(max(last, 1), axes[-1] + 1))
     apart = axes[0] < last
     whole = axes == tuple(range(rank)) and rank > 1
-    if not (apart or whole):
+    rows = shape[0] is BATCH and len(axes) > 1 and axes[0] == 0
+    if not (apart or whole or rows):
         return None
     inner = _reduction(graph, known, value.op, operands[0], run)
     return _reduction(graph, known, value.op, inner, tuple(axis for axis in axes if axis not in run))
