@@ -289,8 +289,10 @@ def loop(
     ]
     first, second = len(initial), len(initial) + len(sequences)
     following, emitted = body(parameters[:first], parameters[first:second], parameters[second:])
-    # The carried values at the start of each step are emitted last, for the loop that runs backwards.
-    results = (*following, *emitted, *parameters[:first])
+    # For the loop that runs backwards, products are emitted too, and last the carried values at the start of each step.
+    # Where nothing asks for them, they are not kept.
+    products = [value for value in reachable([*following, *emitted]) if value.op == "contract" and value.batched]
+    results = (*following, *emitted, *products, *parameters[:first])
     value = graph.emit(
         "loop",
         operands,

@@ -20,8 +20,8 @@ from trainer_cli.parts.initializer import Initializer, InitializerField
 from trainer_cli.parts.layer import Layer, LayerScope
 from trainer_cli.parts.regularizer import RegularizerField
 
-Product: TypeAlias = Callable[[int, Value], list[Value]]
-"""The number of a group of gates and the last output in; its products with their recurrent weights, by gate, out."""
+Product: TypeAlias = Callable[[int, Value], Value]
+"""The number of a group of gates and the last output in; its products with the recurrent weights of these gates out."""
 
 
 class _Group(NamedTuple):
@@ -94,8 +94,8 @@ class Recurrent(Layer):
         return self.bias_initializer
 
     @abstractmethod
-    def step(self, carried: list[Value], inputs: list[Value], product: Product) -> list[Value]:
-        """The next carried values from the present ones and the projected inputs of every gate."""
+    def step(self, carried: list[Value], drive: Value, product: Product) -> list[Value]:
+        """The next carried values from the present ones and the projected inputs of all gates, side by side."""
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
@@ -173,12 +173,13 @@ class Recurrent(Layer):
             left = iter(given)
             own = [_Group(next(left), *(next(left) if there else None for there in flags)) for flags in present]
 
-            def product(number: int, hidden: Value) -> list[Value]:
+            def product(number: int, hidden: Value) -> Value:
                 first = sum(self.groups[:number])
                 chosen = own[first : first + self.groups[number]] if split_up else [own[number]]
-                return [gate for group in chosen for gate in split(_product(hidden, group), self.units)]
+                products = [_product(hidden, group) for group in chosen]
+                return ir.concatenate(products, -1) if len(products) > 1 else products[0]
 
-            following = self.step(carried, split(slices[0], self.units), product)
+            following = self.step(carried, slices[0], product)
             return following, following[:1] if self.return_sequences else []
 
         zeros = ir.zeros(drive.graph, (BATCH, self.units))

@@ -15,7 +15,7 @@ from trainer_cli.compiler.nest import nest
 from trainer_cli.compiler.partition import partition
 from trainer_cli.compiler.simplify import simplify
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import BATCH, Graph, Value
+from trainer_cli.ir.graph import BATCH, Graph, Value, reachable
 from trainer_cli.ir.primitive import IRError
 from trainer_cli.targets.reference.interpreter import evaluate
 
@@ -84,6 +84,16 @@ def test_steps_need_no_barrier() -> None:
     assert len(loops) == 2
     assert len(parts.regions) <= 3
     assert all(parts.splits[kernel].kind == "rows" for kernel in loops)
+
+
+def test_the_loop_that_runs_backwards_repeats_no_product_and_emits_nothing_twice() -> None:
+    forward, backward = (value for value in simplify(network()).values if value.op == "loop")
+    products = [value.op for value in reachable(forward.attributes["results"])].count("contract")
+    # One adjoint product for the slices and one for the carried output.
+    assert [value.op for value in reachable(backward.attributes["results"])].count("contract") == products == 2
+    emitted = backward.attributes["results"][backward.attributes["carries"] :]
+    assert len(set(emitted)) == len(emitted)
+    assert not any(value.op == "parameter" for value in emitted)
 
 
 def test_work_on_weights_inside_a_body_is_refused() -> None:

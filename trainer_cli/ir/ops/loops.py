@@ -8,7 +8,7 @@ The axis of time is 1 for values with a batch axis and 0 for others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from trainer_cli.ir.adjoint import adjoints
@@ -105,9 +105,10 @@ def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | N
     """The adjoints of a loop's operands from the adjoints of its results, by position.
 
     A second loop runs the other way: it carries the adjoints of the carried values, and computes each step of the body
-    again from the carried values that the forward loop saved. The gradient of a captured weight is a sum over rows and
-    steps; summed inside the loop it would make every step wait for all rows. So the loop emits the adjoints of the
-    values that read the weight, and the sum is one product behind the loop. Where that cannot be, the sum is carried.
+    again from the carried values and the products that the forward loop saved. The gradient of a captured weight is a
+    sum over rows and steps; summed inside the loop it would make every step wait for all rows. So the loop emits the
+    adjoints of the values that read the weight, and the sum is one product behind the loop. Where that cannot be, the
+    sum is carried.
     """
     from trainer_cli.ir import language as ir
 
@@ -118,23 +119,22 @@ def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | N
     differentiable = [index for index, parameter in enumerate(parameters) if parameter.dtype == "float"]
 
     body = Graph()
-    position = 0
+    made = 0
 
     def parameter(shape: Shape, dtype: DType) -> Value:
-        nonlocal position
-        position += 1
-        return body.parameter(position - 1, shape, dtype)
+        nonlocal made
+        made += 1
+        return body.parameter(made - 1, shape, dtype)
 
     carry_in = [index for index in differentiable if index < carries]
+    sequence_in = [index for index in differentiable if carries <= index < carries + sequences]
     captured_in = [index for index in differentiable if index >= carries + sequences]
     uses = {index: _uses(parameters[index], results) for index in captured_in}
     summed_in = [index for index in captured_in if uses[index] is None]
     carried_adjoints = {index: parameter(parameters[index].shape, "float") for index in carry_in}
     captured_sums = {index: parameter(parameters[index].shape, "float") for index in summed_in}
-    forward = {parameters[i]: parameter(parameters[i].shape, parameters[i].dtype) for i in range(carries + sequences)}
     emitted = {index: parameter(results[index].shape, "float") for index in sorted(adjoint_of) if index >= carries}
-    for index in range(carries + sequences, len(parameters)):
-        forward[parameters[index]] = parameter(parameters[index].shape, parameters[index].dtype)
+    forward = {each: parameter(each.shape, each.dtype) for each in parameters}
 
     copied = copy_into(body, reachable(results), dict(forward))
     seeds = [(copied[results[index]], carried_adjoints[index]) for index in carry_in]
@@ -147,40 +147,85 @@ def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | N
     filled = {index: inner[index] or ir.zeros_like(forward[parameters[index]]) for index in inside}
     body_results = [filled[index] for index in carry_in]
     body_results += [captured_sums[index] + filled[index] for index in summed_in]
-    sequence_in = [index for index in differentiable if carries <= index < carries + sequences]
+    carried = len(body_results)
     body_results += [filled[index] for index in sequence_in]
-    read = [
-        (index, use, adjoint) for (index, use), adjoint in zip(readers, found[len(inside) :], strict=True) if adjoint
-    ]
-    for index, use, adjoint in read:
-        body_results.append(adjoint)
-        body_results += [copied[operand] for operand in use.operands if operand is not parameters[index]]
 
-    operands = [adjoint_of.get(index) or ir.zeros_like(node.operands[index]) for index in carry_in]
-    operands += [ir.zeros_like(node.operands[index]) for index in summed_in]
-    operands += saved
-    operands += node.operands[carries : carries + sequences]
-    operands += [adjoint_of[index] for index in emitted]
-    operands += node.operands[carries + sequences :]
+    # The stacks that each sum behind the loop reads: a position among the results, or a value that is there already.
+    stepwise = [*saved, *node.operands[carries : carries + sequences]]
+    at_hand = dict(zip(parameters, stepwise, strict=False))
+    sums: list[tuple[int, Value, list[Value | int]]] = []
+    for (index, use), adjoint in zip(readers, found[len(inside) :], strict=True):
+        if adjoint is not None:
+            others = [operand for operand in use.operands if operand is not parameters[index]]
+            stacks: list[Value | int] = [_place(adjoint, body_results, carried)]
+            stacks += [at_hand.get(each) or _place(copied[each], body_results, carried) for each in others]
+            sums.append((index, use, stacks))
+
+    given = [(carried_adjoints[i], adjoint_of.get(i) or ir.zeros_like(node.operands[i])) for i in carry_in]
+    given += [(captured_sums[i], ir.zeros_like(node.operands[i])) for i in summed_in]
+    given += [(forward[each], stack) for each, stack in zip(parameters, stepwise, strict=False)]
+    given += [(emitted[i], adjoint_of[i]) for i in emitted]
+    products = {copied[product]: position for product, position in _saved_products(node).items()}
+    for product in _first_met(products, body_results):
+        given.append((product, graph.emit("project", (node,), position=products[product])))
+    scanned = len(given) - carried
+    captured = slice(carries + sequences, None)
+    given += [(forward[each], x) for each, x in zip(parameters[captured], node.operands[captured], strict=True)]
+
+    numbered = Graph()
+    substitution = {each: numbered.parameter(place, each.shape, each.dtype) for place, (each, _) in enumerate(given)}
+    inner_parameters = tuple(substitution.values())
+    final = copy_into(numbered, reachable(body_results), substitution)
     backward = graph.emit(
         "loop",
-        operands,
-        carries=len(carry_in) + len(summed_in),
-        sequences=carries + sequences + len(emitted),
+        [operand for _, operand in given],
+        carries=carried,
+        sequences=scanned,
         length=a["length"],
         reverse=not a["reverse"],
-        parameters=tuple(body.parameter_list()),
-        results=tuple(body_results),
+        parameters=inner_parameters,
+        results=tuple(final[result] for result in body_results),
     )
-    order = [*carry_in, *summed_in, *sequence_in]
-    taken = {index: graph.emit("project", (backward,), position=place) for place, index in enumerate(order)}
-    place = len(order)
-    for index, use, _ in read:
-        stacks = [graph.emit("project", (backward,), position=place + i) for i in range(len(use.operands))]
-        place += len(use.operands)
-        gradient = _summed_use(use, parameters[index], stacks)
+
+    def projected(position: int) -> Value:
+        return graph.emit("project", (backward,), position=position)
+
+    taken = {index: projected(place) for place, index in enumerate([*carry_in, *summed_in, *sequence_in])}
+    for index, use, stacks in sums:
+        found_stacks = [projected(stack) if isinstance(stack, int) else stack for stack in stacks]
+        gradient = _summed_use(use, parameters[index], found_stacks)
         taken[index] = taken[index] + gradient if index in taken else gradient
     return [taken.get(index) for index in range(len(parameters))]
+
+
+def _place(value: Value, results: list[Value], start: int) -> int:
+    """The position of a value among the emitted results of a body, which begin at `start`; appended if it has none."""
+    for position in range(start, len(results)):
+        if results[position] is value:
+            return position
+    results.append(value)
+    return len(results) - 1
+
+
+def _saved_products(node: Value) -> dict[Value, int]:
+    """The products of a body that its loop emits, and their positions among the results."""
+    results = node.attributes["results"]
+    return {results[i]: i for i in range(node.attributes["carries"], len(results)) if results[i].op == "contract"}
+
+
+def _first_met(wanted: Collection[Value], results: Sequence[Value]) -> list[Value]:
+    """Which of the wanted values come first on the way from results to their operands."""
+    met: set[Value] = set()
+    seen: set[Value] = set()
+    stack = list(results)
+    while stack:
+        value = stack.pop()
+        if value in wanted:
+            met.add(value)
+        elif value not in seen:
+            seen.add(value)
+            stack.extend(value.operands)
+    return sorted(met, key=lambda value: value.index)
 
 
 def _uses(parameter: Value, results: Sequence[Value]) -> list[Value] | None:

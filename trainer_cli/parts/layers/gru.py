@@ -6,7 +6,7 @@ from pydantic import Field
 
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.activation import ActivationField
-from trainer_cli.parts.recurrent import Product, Recurrent
+from trainer_cli.parts.recurrent import Product, Recurrent, part, split
 
 
 class GRU(Recurrent):
@@ -34,10 +34,14 @@ class GRU(Recurrent):
     def bias_shape(self) -> tuple[int, ...]:
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
 
-    def step(self, carried: list[Value], inputs: list[Value], product: Product) -> list[Value]:
+    def step(self, carried: list[Value], drive: Value, product: Product) -> list[Value]:
         (hidden,) = carried
+        gates = 2 * self.units
         fed_back = product(0, hidden)
-        keep, reset = (self.recurrent_activation.apply(inputs[gate] + fed_back[gate]) for gate in (0, 1))
-        candidate = reset * fed_back[2] if self.reset_after else product(1, reset * hidden)[0]
-        renewed = self.activation.apply(inputs[2] + candidate)
+        sums = part(drive, 0, gates) + part(fed_back, 0, gates)
+        keep, reset = (self.recurrent_activation.apply(gate) for gate in split(sums, self.units))
+        candidate = (
+            reset * part(fed_back, gates, gates + self.units) if self.reset_after else product(1, reset * hidden)
+        )
+        renewed = self.activation.apply(part(drive, gates, gates + self.units) + candidate)
         return [keep * hidden + (1.0 - keep) * renewed]

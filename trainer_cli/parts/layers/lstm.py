@@ -11,7 +11,7 @@ from trainer_cli.ir.random import RandomStream
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.activation import ActivationField
 from trainer_cli.parts.initializer import Initializer
-from trainer_cli.parts.recurrent import Product, Recurrent
+from trainer_cli.parts.recurrent import Product, Recurrent, split
 
 
 class LSTM(Recurrent):
@@ -39,9 +39,9 @@ class LSTM(Recurrent):
     def first_bias(self) -> Initializer:
         return _ForgetBias(others=self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
 
-    def step(self, carried: list[Value], inputs: list[Value], product: Product) -> list[Value]:
+    def step(self, carried: list[Value], drive: Value, product: Product) -> list[Value]:
         hidden, cell = carried
-        sums = [x + fed_back for x, fed_back in zip(inputs, product(0, hidden), strict=True)]
+        sums = split(drive + product(0, hidden), self.units)
         write, keep, read = (self.recurrent_activation.apply(sums[gate]) for gate in (0, 1, 3))
         cell = keep * cell + write * self.activation.apply(sums[2])
         return [read * self.activation.apply(cell), cell]

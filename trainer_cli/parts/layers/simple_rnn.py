@@ -11,6 +11,5 @@ class SimpleRNN(Recurrent):
     in time", 1990): `(batch, time, features)` → `(batch, units)` or `(batch, time, units)`.
     """
 
-    def step(self, carried: list[Value], inputs: list[Value], product: Product) -> list[Value]:
-        (fed_back,) = product(0, carried[0])
-        return [self.activation.apply(inputs[0] + fed_back)]
+    def step(self, carried: list[Value], drive: Value, product: Product) -> list[Value]:
+        return [self.activation.apply(drive + product(0, carried[0]))]
