@@ -212,9 +212,10 @@ class _Fuser:
         own = (self.before[one] | self.before[two]) & ~(1 << one) & ~(1 << two)
         self.before[one] = own
         self.before[two] = 0
+        either, gained, lost = 1 << one | 1 << two, own | 1 << one, ~(1 << two)
         for number, before in enumerate(self.before):
-            if before >> one & 1 or before >> two & 1:
-                self.before[number] = (before | own | (1 << one)) & ~(1 << two)
+            if before & either:
+                self.before[number] = (before | gained) & lost
         del self.number[second]
 
     def finish(self) -> Fusion:
@@ -223,7 +224,8 @@ class _Fuser:
         for kernel in alive:
             self._collect_reads(kernel)
             if kernel.outer is not None:
-                for value in stages_of(kernel, self.replicated).crossing:
+                # In their order, not a set's: the plan's text must be the same in every process, or no cache finds it.
+                for value in sorted(stages_of(kernel, self.replicated).crossing, key=self.position.__getitem__):
                     self._store(value)
             if kernel.root is not None and is_collected(kernel.root):
                 self._store(kernel.root)
@@ -237,8 +239,12 @@ class _Fuser:
                     alive.append(home)
                 home.totals.append((value, total))
         after = {kernel: self._direct(kernel) for kernel in alive}
+        readers: dict[str, set[Kernel]] = defaultdict(set)
+        for kernel in alive:
+            for name in _leaves_read(kernel):
+                readers[name].add(kernel)
         for name, value in self.graph.updates.items():
-            self._write(alive, after, name, value)
+            self._write(alive, after, readers, name, value)
         return Fusion(_ordered(alive, after), after, self.replicated)
 
     def _collect_reads(self, kernel: Kernel) -> None:
@@ -268,13 +274,16 @@ class _Fuser:
         found = {self.home[base] for base in map(storage, kernel.reads) if base in self.home}
         return found - {kernel}
 
-    def _write(self, alive: list[Kernel], after: dict[Kernel, set[Kernel]], name: str, value: Value) -> None:
+    def _write(
+        self,
+        alive: list[Kernel],
+        after: dict[Kernel, set[Kernel]],
+        readers_of: dict[str, set[Kernel]],
+        name: str,
+        value: Value,
+    ) -> None:
         """Write a weight's next value in place where every reader of the old one can run before, else by a copy."""
-        readers = {
-            kernel
-            for kernel in alive
-            if any(storage(read).op in LEAF_TENSORS and storage(read).name == name for read in kernel.reads)
-        }
+        readers = set(readers_of[name])
         # Seen in another shape, a value still has its elements in the same order.
         base = storage(value)
         home = self.home.get(base)
@@ -288,6 +297,8 @@ class _Fuser:
         copy = self._copy_of(value)
         copy.updates.append((value, name))
         alive.append(copy)
+        for leaf in _leaves_read(copy):
+            readers_of[leaf].add(copy)
         source = self.home.get(storage(value))
         after[copy] = readers | ({source} if source is not None else set())
 
@@ -305,6 +316,11 @@ def _in_place(kernel: Kernel, access: Access) -> bool:
     """Whether an access reads the place of the element that is being computed, in whatever shape it sees it."""
     here = identity_coordinates(access.value.shape)
     return same_element(access) or (access.value.shape == kernel.domain and access.coordinates == here)
+
+
+def _leaves_read(kernel: Kernel) -> set[str]:
+    """The names of the weights, states and inputs that a kernel reads."""
+    return {base.name for base in map(storage, kernel.reads) if base.op in LEAF_TENSORS}
 
 
 def _depends(kernel: Kernel, on: Kernel, after: dict[Kernel, set[Kernel]]) -> bool:
