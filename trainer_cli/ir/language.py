@@ -276,7 +276,7 @@ def loop(
 
     Returns the last carried values and the emitted ones stacked along time.
     """
-    from trainer_cli.ir.ops.loops import sliced
+    from trainer_cli.ir.ops.loops import products_to_save, sliced
 
     graph = _graph_of(*initial, *sequences, *captured)
     inner = Graph()
@@ -289,10 +289,10 @@ def loop(
     ]
     first, second = len(initial), len(initial) + len(sequences)
     following, emitted = body(parameters[:first], parameters[first:second], parameters[second:])
-    # For the loop that runs backwards, products are emitted too, and last the carried values at the start of each step.
-    # Where nothing asks for them, they are not kept.
-    products = [value for value in reachable([*following, *emitted]) if value.op == "contract" and value.batched]
-    results = (*following, *emitted, *products, *parameters[:first])
+    # For the loop that runs backwards, what products lead to is emitted too, and last the carried values at the start
+    # of each step. Where nothing asks for them, they are not kept.
+    saved = products_to_save([*following, *emitted])
+    results = (*following, *emitted, *saved, *parameters[:first])
     value = graph.emit(
         "loop",
         operands,
@@ -302,6 +302,7 @@ def loop(
         reverse=backwards,
         parameters=tuple(parameters),
         results=results,
+        saved=len(saved),
     )
     taken = [graph.emit("project", (value,), position=index) for index in range(len(following) + len(emitted))]
     return taken[:first], taken[first:]

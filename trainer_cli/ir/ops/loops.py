@@ -207,10 +207,27 @@ def _place(value: Value, results: list[Value], start: int) -> int:
     return len(results) - 1
 
 
+def products_to_save(results: Sequence[Value]) -> list[Value]:
+    """The products of a body, each with what is added to it if nothing else reads it: a sum is saved in its place."""
+    values = reachable(results)
+    readers: dict[Value, list[Value]] = {}
+    for value in values:
+        for operand in set(value.operands):
+            readers.setdefault(operand, []).append(value)
+    saved: dict[Value, None] = {}
+    for value in values:
+        if value.op == "contract" and value.batched:
+            while len(found := readers.get(value, [])) == 1 and found[0].op == "add" and value not in results:
+                (value,) = found
+            saved[value] = None
+    return list(saved)
+
+
 def _saved_products(node: Value) -> dict[Value, int]:
-    """The products of a body that its loop emits, and their positions among the results."""
-    results = node.attributes["results"]
-    return {results[i]: i for i in range(node.attributes["carries"], len(results)) if results[i].op == "contract"}
+    """What a loop saves of its products, and the positions among its results."""
+    a = node.attributes
+    end = len(a["results"]) - a["carries"]
+    return {a["results"][position]: position for position in range(end - a["saved"], end)}
 
 
 def _first_met(wanted: Collection[Value], results: Sequence[Value]) -> list[Value]:
