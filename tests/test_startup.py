@@ -53,7 +53,10 @@ def test_the_help_of_a_command_imports_neither_numpy_nor_rich(root):
     assert not start("fit", "--help", root=root) & {"numpy", "rich", "yaml"}
 
 
-@pytest.mark.parametrize("config", ["digits", "digits-phases", "iris", "diabetes", "fashion-mnist", "fashion-mnist-cnn"])
+CONFIGS = ("digits", "digits-phases", "iris", "diabetes", "fashion-mnist", "fashion-mnist-cnn")
+
+
+@pytest.mark.parametrize("config", CONFIGS)
 def test_validate_does_without_numpy_rich_and_typer(config, root):
     found = start("validate", f"configs/{config}.yaml", "--set", "seed=1", root=root)
     assert not found & {"numpy", "numba", "llvmlite", "rich", "typer"}

@@ -126,7 +126,6 @@ def block(number: int, **attention: Any) -> list[Any]:
 @pytest.mark.parametrize(
     "layers",
     [
-        [layer(), *HEAD],
         [layer(causal=True, dropout=0.2, value_dim=5), *HEAD],
         [
             {"type": "dense", "units": 5, "name": "query"},
@@ -135,7 +134,7 @@ def block(number: int, **attention: Any) -> list[Any]:
             *HEAD,
         ],
     ],
-    ids=["self", "causal with dropout", "query and value"],
+    ids=["causal with dropout", "query and value"],
 )
 def test_both_targets_learn_alike(layers: list[Any]) -> None:
     assert_trains_alike(layers, LABELS, inputs=(6, 4), undetermined=("key/bias",))

@@ -97,22 +97,32 @@ def test_the_cosine_of_a_zero_vector_is_zero_with_a_finite_gradient() -> None:
     assert all(np.isfinite(slope).all() for slope in slopes)
 
 
-BRANCHES: list[Any] = [
-    {"type": "dense", "units": 6, "name": "left", "inputs": ["input"], "activation": "tanh"},
-    {"type": "dense", "units": 6, "name": "right", "inputs": ["input"], "activation": "sigmoid"},
-]
-
-
-@pytest.mark.parametrize(
-    "merge",
-    [
+def test_networks_that_merge_learn_alike_on_both_targets() -> None:
+    both = {"inputs": ["left", "right"]}
+    merges: list[dict[str, Any]] = [
         *({"type": name} for name in ELEMENTWISE),
         {"type": "concatenate"},
         {"type": "dot", "axes": 1},
         {"type": "dot", "axes": 1, "normalize": True},
-    ],
-    ids=str,
-)
-def test_networks_that_merge_train_alike_on_both_targets(merge: dict[str, Any]) -> None:
-    layers = [*BRANCHES, {**merge, "inputs": ["left", "right"]}, {"type": "dense", "units": 2}]
+    ]
+    layers: list[Any] = [
+        {"type": "dense", "units": 6, "name": "left", "inputs": ["input"], "activation": "tanh"},
+        {"type": "dense", "units": 6, "name": "right", "inputs": ["input"], "activation": "sigmoid"},
+        *({**merge, **both, "name": f"merge_{number}"} for number, merge in enumerate(merges)),
+        {"type": "concatenate", "inputs": [f"merge_{number}" for number in range(len(merges))]},
+        {"type": "dense", "units": 2},
+    ]
     assert_trains_alike(layers, inputs=(5,))
+
+
+def test_merges_along_time_learn_alike_on_both_targets() -> None:
+    layers: list[Any] = [
+        {"type": "dense", "units": 3, "name": "left", "inputs": ["input"]},
+        {"type": "dense", "units": 3, "name": "right", "inputs": ["input"]},
+        {"type": "dot", "axes": 2, "inputs": ["left", "right"], "name": "scores"},
+        {"type": "dot", "axes": [2, 1], "inputs": ["scores", "left"], "name": "mixed"},
+        {"type": "concatenate", "axis": 1, "inputs": ["mixed", "right"]},
+        "flatten",
+        {"type": "dense", "units": 2},
+    ]
+    assert_trains_alike(layers, inputs=(4, 5))

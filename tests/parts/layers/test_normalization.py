@@ -114,28 +114,61 @@ LABELS = "sparse_categorical_crossentropy"
     ("layers", "shape"),
     [
         (["layer_normalization", *HEAD], (7,)),
-        ([{"type": "dense", "units": 9}, {"type": "layer_normalization", "axis": [1, 2]}, *HEAD], (4, 5)),
-        ([{"type": "layer_normalization", "axis": 1}, *HEAD], (4, 5)),
-        ([{"type": "dense", "units": 70}, "rms_normalization", *HEAD], (4, 5)),
+        (
+            [
+                {"type": "dense", "units": 9},
+                {"type": "layer_normalization", "axis": [1, 2]},
+                {"type": "dense", "units": 70, "use_bias": False},
+                {"type": "layer_normalization", "axis": 1},
+                "rms_normalization",
+                *HEAD,
+            ],
+            (4, 5),
+        ),
     ],
-    ids=str,
+    ids=["rows", "axes"],
 )
 def test_both_targets_learn_alike(layers: list[Any], shape: tuple[int, ...]) -> None:
-    assert_trains_alike(layers, LABELS, inputs=shape)
+    # Normalizing four numbers again and again makes much of small differences.
+    assert_trains_alike(layers, LABELS, inputs=shape, tolerance=1e-3)
 
 
 @pytest.mark.parametrize(
     ("layers", "shape"),
     [
-        ([{"type": "dense", "units": 9, "use_bias": False}, "batch_normalization", *HEAD], (7,)),
-        ([{"type": "dense", "units": 150, "activation": "relu"}, "batch_normalization", *HEAD], (7,)),
-        ([{"type": "batch_normalization", "momentum": 0.5}, *HEAD], (4, 3, 2)),
         (
-            [{"type": "dense", "units": 6}, {"type": "batch_normalization", "axis": 1}, "batch_normalization", *HEAD],
-            (4, 5),
+            [
+                {"type": "dense", "units": 9, "use_bias": False},
+                "batch_normalization",
+                {"type": "dense", "units": 150, "activation": "relu"},
+                "batch_normalization",
+                *HEAD,
+            ],
+            (7,),
+        ),
+        (
+            [
+                {"type": "batch_normalization", "momentum": 0.5},
+                {"type": "dense", "units": 6},
+                {"type": "batch_normalization", "axis": 1},
+                *HEAD,
+            ],
+            (4, 3),
+        ),
+        (
+            [
+                {"type": "conv2d", "filters": 4, "kernel_size": 3, "use_bias": False},
+                "batch_normalization",
+                {"type": "activation", "activation": "relu", "name": "stream"},
+                {"type": "conv2d", "filters": 4, "kernel_size": 3, "padding": "same", "use_bias": False},
+                "batch_normalization",
+                {"type": "add", "inputs": ["stream", "batch_normalization_2"]},
+                *HEAD,
+            ],
+            (7, 6, 2),
         ),
     ],
-    ids=str,
+    ids=["rows", "axes", "images"],
 )
 def test_batch_statistics_are_those_of_all_rows_on_both_targets(layers: list[Any], shape: tuple[int, ...]) -> None:
     model, state = assert_trains_alike(layers, LABELS, inputs=shape)

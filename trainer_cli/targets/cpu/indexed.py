@@ -17,17 +17,17 @@ from numba.extending import intrinsic
 
 from trainer_cli.targets.cpu.intrinsics import FLOAT_POINTER, multiply_add
 from trainer_cli.targets.cpu.microkernel import (
-    _HALF_PANEL,
+    HALF_PANEL,
     PANEL,
     Block,
     Writer,
-    _load,
-    _splat,
-    _store,
     constant,
+    load_vector,
     loop,
     pack_writer,
     separate_function,
+    splat,
+    store_vector,
 )
 from trainer_cli.targets.cpu.tiles import ALIASED_STRIDE, DEPTH_BLOCK
 
@@ -110,7 +110,7 @@ def _multiply(
         with held:
             for row in range(count):
                 for i in range(vectors):
-                    builder.store(_load(builder, targets[row][i], lanes), sums[row][i])
+                    builder.store(load_vector(builder, targets[row][i], lanes), sums[row][i])
         with fresh:
             for slot in (slot for row in sums for slot in row):
                 builder.store(ir.Constant(vector, [0.0] * lanes), slot)
@@ -118,9 +118,9 @@ def _multiply(
 
     def one_term(place: Any) -> None:
         b_here = builder.load(b_slot)
-        columns = [_load(builder, builder.gep(b_here, [constant(i * lanes)]), lanes) for i in range(vectors)]
+        columns = [load_vector(builder, builder.gep(b_here, [constant(i * lanes)]), lanes) for i in range(vectors)]
         for row in range(count):
-            factor = _splat(builder, builder.load(builder.gep(rows[row], [place])), lanes)
+            factor = splat(builder, builder.load(builder.gep(rows[row], [place])), lanes)
             for i in range(vectors):
                 slot = sums[row][i]
                 builder.store(multiply_add(builder, factor, columns[i], builder.load(slot)), slot)
@@ -140,7 +140,7 @@ def _multiply(
                 one_term(builder.add(start, builder.mul(d, constant(walk.a_depth))))
     for row in range(count):
         for i in range(vectors):
-            _store(builder, builder.load(sums[row][i]), targets[row][i], lanes * 4)
+            store_vector(builder, builder.load(sums[row][i]), targets[row][i], lanes * 4)
 
 
 def _panel_writer(block: Block, columns: int, walk: Walk, segment_table: Any) -> Writer:
@@ -159,9 +159,9 @@ def _panel_writer(block: Block, columns: int, walk: Walk, segment_table: Any) ->
                     for first in range(0, PANEL, block.rows):
                         multiply(vectors, block.rows, constant(first))
                 with part:
-                    half = builder.and_(rows, constant(_HALF_PANEL))
+                    half = builder.and_(rows, constant(HALF_PANEL))
                     with builder.if_then(builder.icmp_signed("!=", half, constant(0))):
-                        multiply(vectors, _HALF_PANEL, constant(0))
+                        multiply(vectors, HALF_PANEL, constant(0))
                     with loop(builder, half, rows, 1) as row:
                         multiply(vectors, 1, row)
 

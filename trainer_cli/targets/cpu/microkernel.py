@@ -25,7 +25,7 @@ _ELEMENT_BYTES = 4
 # Floats in a 128-bit block, the reach of the cheap shuffles.
 _BLOCK = 4
 # A panel with fewer rows takes one half panel, if it can, and then single rows.
-_HALF_PANEL = PANEL // 2
+HALF_PANEL = PANEL // 2
 
 Writer: TypeAlias = Callable[..., None]
 """Writes instructions with a builder (its first argument) that work on the LLVM values given behind it."""
@@ -71,13 +71,13 @@ def _vector(lanes: int) -> ir.VectorType:
     return ir.VectorType(_FLOAT, lanes)
 
 
-def _load(builder: Any, pointer: Any, lanes: int) -> Any:
+def load_vector(builder: Any, pointer: Any, lanes: int) -> Any:
     value = builder.load(builder.bitcast(pointer, _vector(lanes).as_pointer()))
     value.align = _ELEMENT_BYTES
     return value
 
 
-def _store(builder: Any, value: Any, pointer: Any, align: int) -> None:
+def store_vector(builder: Any, value: Any, pointer: Any, align: int) -> None:
     builder.store(value, builder.bitcast(pointer, value.type.as_pointer())).align = align
 
 
@@ -93,7 +93,7 @@ def _masked_load(builder: Any, pointer: Any, mask: Any, lanes: int) -> Any:
     return builder.call(load, [place, ir.Constant(ir.IntType(32), _ELEMENT_BYTES), mask, zeros])
 
 
-def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
+def splat(builder: Any, scalar: Any, lanes: int) -> Any:
     undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
     single = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
@@ -170,7 +170,7 @@ def _multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands:
     builder.cbranch(operands.resume, reload, start)
 
     builder.position_at_end(reload)
-    held = [[_load(builder, place, lanes) for place in row] for row in places]
+    held = [[load_vector(builder, place, lanes) for place in row] for row in places]
     builder.branch(start)
 
     builder.position_at_end(start)
@@ -184,10 +184,10 @@ def _multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands:
     builder.position_at_end(body)
     index, a_here, b_here = builder.phi(_INDEX), builder.phi(a.type), builder.phi(b.type)
     sums = [[builder.phi(vector) for _ in row] for row in places]
-    columns = [_load(builder, builder.gep(b_here, [constant(i * lanes)]), lanes) for i in range(vectors)]
+    columns = [load_vector(builder, builder.gep(b_here, [constant(i * lanes)]), lanes) for i in range(vectors)]
     updated = []
     for row, row_sums in enumerate(sums):
-        factor = _splat(builder, builder.load(builder.gep(a_here, [constant(row * a_row)])), lanes)
+        factor = splat(builder, builder.load(builder.gep(a_here, [constant(row * a_row)])), lanes)
         updated.append(
             [multiply_add(builder, factor, column, value) for column, value in zip(columns, row_sums, strict=True)]
         )
@@ -211,7 +211,7 @@ def _multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands:
             places[row][i] = (result, places[row][i])
     for row_places in places:
         for result, place in row_places:
-            _store(builder, result, place, lanes * _ELEMENT_BYTES)
+            store_vector(builder, result, place, lanes * _ELEMENT_BYTES)
 
 
 def panel_writer(block: Block, columns: int, a_row: int, a_depth: int) -> Writer:
@@ -239,9 +239,9 @@ def panel_writer(block: Block, columns: int, a_row: int, a_depth: int) -> Writer
                     for first in range(0, PANEL, block.rows):
                         multiply(vectors, block.rows, constant(first))
                 with part:
-                    half = builder.and_(rows, constant(_HALF_PANEL))
+                    half = builder.and_(rows, constant(HALF_PANEL))
                     with builder.if_then(builder.icmp_signed("!=", half, constant(0))):
-                        multiply(vectors, _HALF_PANEL, constant(0))
+                        multiply(vectors, HALF_PANEL, constant(0))
                     with loop(builder, half, rows, 1) as row:
                         multiply(vectors, 1, row)
 
@@ -271,11 +271,11 @@ def _copy_rows(builder: Any, block: Block, columns: int, b_depth: int, depth: An
             here = builder.gep(source, [constant(i * lanes)])
             present = min(lanes, columns - i * lanes)
             if present == lanes:
-                value = _load(builder, here, lanes)
+                value = load_vector(builder, here, lanes)
             else:
                 bits = [lane < present for lane in range(lanes)]
                 value = _masked_load(builder, here, ir.Constant(ir.VectorType(ir.IntType(1), lanes), bits), lanes)
-            _store(builder, value, builder.gep(target, [constant(i * lanes)]), lanes * _ELEMENT_BYTES)
+            store_vector(builder, value, builder.gep(target, [constant(i * lanes)]), lanes * _ELEMENT_BYTES)
 
 
 def _transpose(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
@@ -313,7 +313,7 @@ def _transpose_columns(
     lanes = block.lanes
     steps = ir.Constant(ir.VectorType(_INDEX, lanes), list(range(lanes)))
     with loop(builder, constant(0), depth, lanes) as k:
-        mask = builder.icmp_signed("<", steps, _splat(builder, builder.sub(depth, k), lanes))
+        mask = builder.icmp_signed("<", steps, splat(builder, builder.sub(depth, k), lanes))
         for i in range(-(-columns // lanes)):
             rows = []
             for lane in range(lanes):
@@ -323,7 +323,7 @@ def _transpose_columns(
                 rows.append(_masked_load(builder, here, mask, lanes))
             target = builder.gep(packed, [builder.add(builder.mul(k, constant(block.width)), constant(i * lanes))])
             for step, row in enumerate(_transpose(builder, rows, lanes)):
-                _store(builder, row, builder.gep(target, [constant(step * block.width)]), lanes * _ELEMENT_BYTES)
+                store_vector(builder, row, builder.gep(target, [constant(step * block.width)]), lanes * _ELEMENT_BYTES)
 
 
 def pack_writer(block: Block, columns: int, b_depth: int, b_column: int) -> Writer:
