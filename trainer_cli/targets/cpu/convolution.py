@@ -6,19 +6,17 @@ input has its padding already. Every function works on one group of channels at 
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from trainer_cli.targets.cpu.geometry import Geometry
 from trainer_cli.targets.cpu.indexed import Walk, indexed_product
 from trainer_cli.targets.cpu.intrinsics import offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import PACKED_ROWS, PANEL, register_block
 from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK
 
-__all__ = ["Geometry", "convolution", "kernel_gradient"]
+__all__ = ["convolution", "kernel_gradient"]
 
 # Rows of a tile on the stack; twice as many where B is packed for each.
 ROW_BLOCK = 128
@@ -26,55 +24,6 @@ ROW_BLOCK = 128
 MANY_POSITIONS = 64
 # Terms that a tile of a kernel's gradient sums up before the next tile's turn: what they read stays in the caches.
 TERMS = 256
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """A convolution without padding. `channels` and `filters` are those of one group."""
-
-    space: tuple[int, ...]
-    window: tuple[int, ...]
-    strides: tuple[int, ...]
-    dilation: tuple[int, ...]
-    channels: int
-    filters: int
-    groups: int = 1
-
-    @property
-    def positions(self) -> tuple[int, ...]:
-        """Extents of the result."""
-        sizes = zip(self.space, self.window, self.strides, self.dilation, strict=True)
-        return tuple((extent - (size - 1) * apart - 1) // step + 1 for extent, size, step, apart in sizes)
-
-    @property
-    def taps(self) -> int:
-        return math.prod(self.window)
-
-    @property
-    def image(self) -> int:
-        """Floats of one image."""
-        return math.prod(self.space) * self.channels * self.groups
-
-    def places(self) -> list[int]:
-        """Where the window of every position begins within an image."""
-        return [self._place(position, self.strides) for position in itertools.product(*map(range, self.positions))]
-
-    def lines(self) -> list[int]:
-        """The same for the first position of every run along the last axis."""
-        lines = itertools.product(*map(range, self.positions[:-1]))
-        return [self._place((*position, 0), self.strides) for position in lines]
-
-    def tap_places(self, window: Sequence[int] | None = None) -> list[int]:
-        """Where every tap lies within its window."""
-        taps = itertools.product(*map(range, window or self.window))
-        return [self._place(tap, self.dilation) for tap in taps]
-
-    def _place(self, position: Sequence[int], steps: Sequence[int]) -> int:
-        place, apart = 0, self.channels * self.groups
-        for at, step, extent in reversed(list(zip(position, steps, self.space, strict=True))):
-            place += at * step * apart
-            apart *= extent
-        return place
 
 
 def _forward_walk(geometry: Geometry, places: tuple[int, ...]) -> Walk:

@@ -11,8 +11,8 @@ import math
 from trainer_cli.compiler.kernels import UNROLLED_TAPS
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import IRError
-from trainer_cli.targets.cpu.convolution import Geometry
 from trainer_cli.targets.cpu.expressions import Lines
+from trainer_cli.targets.cpu.geometry import Geometry
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter, coordinate_of
 
 

@@ -1,0 +1,60 @@
+"""The geometry of a convolution: extents and steps in, where windows and taps lie in memory out.
+
+Apart from the native code, so that a known plan is loaded without Numba.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A convolution without padding. `channels` and `filters` are those of one group."""
+
+    space: tuple[int, ...]
+    window: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation: tuple[int, ...]
+    channels: int
+    filters: int
+    groups: int = 1
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Extents of the result."""
+        sizes = zip(self.space, self.window, self.strides, self.dilation, strict=True)
+        return tuple((extent - (size - 1) * apart - 1) // step + 1 for extent, size, step, apart in sizes)
+
+    @property
+    def taps(self) -> int:
+        return math.prod(self.window)
+
+    @property
+    def image(self) -> int:
+        """Floats of one image."""
+        return math.prod(self.space) * self.channels * self.groups
+
+    def places(self) -> list[int]:
+        """Where the window of every position begins within an image."""
+        return [self._place(position, self.strides) for position in itertools.product(*map(range, self.positions))]
+
+    def lines(self) -> list[int]:
+        """The same for the first position of every run along the last axis."""
+        lines = itertools.product(*map(range, self.positions[:-1]))
+        return [self._place((*position, 0), self.strides) for position in lines]
+
+    def tap_places(self, window: Sequence[int] | None = None) -> list[int]:
+        """Where every tap lies within its window."""
+        taps = itertools.product(*map(range, window or self.window))
+        return [self._place(tap, self.dilation) for tap in taps]
+
+    def _place(self, position: Sequence[int], steps: Sequence[int]) -> int:
+        place, apart = 0, self.channels * self.groups
+        for at, step, extent in reversed(list(zip(position, steps, self.space, strict=True))):
+            place += at * step * apart
+            apart *= extent
+        return place
