@@ -12,7 +12,7 @@ EPILOG = (
     "130 and 143 interrupted with a checkpoint written."
 )
 
-COMMANDS = ("fit", "validate", "evaluate", "predict", "compile", "schema")
+COMMANDS = ("fit", "validate", "evaluate", "predict", "compile", "list", "explain", "schema")
 SWITCHES = ("--json", "--strict", "--quiet", "-q", "--source", "--help", "--version")
 
 
