@@ -7,6 +7,7 @@ A page marks a command so, and everything up to the end mark is replaced:
 
 `<!-- run [3 … 5]: … -->` shows only the first 3 and the last 5 lines, `<!-- show: FILE -->` a file. The commands of a
 page run one after the other in an empty folder that holds `configs/`, so that a later one finds the runs of an earlier.
+Paths of the machine that made a page are shown as those of a user with a home folder.
 """
 
 from __future__ import annotations
@@ -41,7 +42,18 @@ def output_of(command: str, folder: Path) -> str:
             stderr=subprocess.STDOUT,
             text=True,
         )
-    return done.stdout.rstrip("\n")
+    return at_home(done.stdout.rstrip("\n"), folder)
+
+
+def at_home(text: str, folder: Path) -> str:
+    """The text with the paths of this machine replaced."""
+    cache = os.environ.get("TRAINER_CACHE_DIR")
+    places = {str(folder): "/home/me/work", sys.prefix: "/home/me/trainer/.venv", str(ROOT): "/home/me/trainer"}
+    if cache:
+        places[cache] = "/home/me/.cache/trainer"
+    for path in sorted(places, key=len, reverse=True):
+        text = text.replace(path, places[path])
+    return text.replace(str(Path.home()), "/home/me")
 
 
 def shortened(text: str, first: int | None, last: int | None) -> str:

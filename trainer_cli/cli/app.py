@@ -12,8 +12,32 @@ EPILOG = (
     "130 and 143 interrupted with a checkpoint written."
 )
 
-COMMANDS = ("fit", "validate", "evaluate", "predict", "compile", "list", "explain", "schema")
-SWITCHES = ("--json", "--strict", "--quiet", "-q", "--source", "--help", "--version")
+COMMANDS = (
+    "fit",
+    "validate",
+    "evaluate",
+    "predict",
+    "compile",
+    "config",
+    "show",
+    "export",
+    "list",
+    "explain",
+    "schema",
+    "doctor",
+)
+SWITCHES = (
+    "--json",
+    "--strict",
+    "--quiet",
+    "-q",
+    "--source",
+    "--given",
+    "--tensors",
+    "--force",
+    "--help",
+    "--version",
+)
 
 
 def application(commands: Iterable[str]) -> typer.Typer:

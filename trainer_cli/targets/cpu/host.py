@@ -1,0 +1,55 @@
+"""Nothing in; what the machine offers to generated code, and the state of the plan cache, out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import llvmlite.binding as llvm
+
+from trainer_cli.targets.cpu.cache import cache_folder
+
+_TELLING = ("avx2", "fma", "avx512f", "avx512bf16", "avx512fp16", "amx-bf16", "neon", "sve", "sve2")
+"""Features of processors that decide how fast matrix products are."""
+
+
+class Processor(NamedTuple):
+    """LLVM's name of the processor, the features that matter, and the floats of one vector register."""
+
+    name: str
+    features: tuple[str, ...]
+    floats: int
+
+
+class PlanCache(NamedTuple):
+    """The folder (None if none can be written), its plans and their bytes."""
+
+    folder: Path | None
+    plans: int = 0
+    size: int = 0
+
+
+def processor() -> Processor:
+    """The processor as generated code sees it."""
+    found = llvm.get_host_cpu_features()
+    features = tuple(name for name in _TELLING if found.get(name))
+    floats = 16 if "avx512f" in features else 8 if found.get("avx") else 4
+    return Processor(llvm.get_host_cpu_name(), features, floats)
+
+
+def plan_cache() -> PlanCache:
+    """The cache of compiled plans; files that vanish or cannot be read while they are counted are left out."""
+    folder = cache_folder()
+    if folder is None:
+        return PlanCache(None)
+    plans = size = 0
+    for place, folders, files in os.walk(folder / "plans"):
+        if Path(place) == folder / "plans":
+            plans = sum(not name.startswith(".") for name in folders)
+        for name in files:
+            try:
+                size += (Path(place) / name).stat().st_size
+            except OSError:
+                continue
+    return PlanCache(folder, plans, size)
