@@ -1,15 +1,16 @@
-"""Layers against Keras for tests: a stored case in, what the layer computes and learns on the reference out."""
+"""Layers against Keras for tests: a stored case in, what the layer computes and learns on both targets out."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.native import NativeGraph
 from tests.scopes import LayerScope
 from trainer_cli.compiler.gradient import gradients
 from trainer_cli.compiler.trace import WeightSpec
@@ -36,20 +37,31 @@ def read_layer(arguments: Mapping[str, Any]) -> Layer:
     return part
 
 
-class GoldenLayer:
-    """The layer of a case, on the reference in float64."""
+class Learning(NamedTuple):
+    """What `learn` found: the output in training and the loss of every step, the first gradients by weights and inputs,
+    the last weights."""
 
-    def __init__(self, case: Mapping[str, Any], rate: float) -> None:
+    value: NDArray[Any]
+    losses: list[float]
+    by_weight: Arrays
+    by_input: list[NDArray[Any]]
+    trained: Arrays
+
+
+class GoldenLayer:
+    """The layer of a case: on the reference in float64, or on the CPU target."""
+
+    def __init__(self, case: Mapping[str, Any], rate: float, optimizer: str = "adam") -> None:
         self.layer = read_layer(case["part"])
         self.inputs = {f"x{index}": np.asarray(x) for index, x in enumerate(case["inputs"])}
         self.rows = len(self.inputs["x0"])
-        self.target = np.asarray(case["target"])
+        self.target = np.asarray(case.get("target", 0.0))
         self.weights = {name: np.asarray(values) for name, values in case["weights"].items()}
-        self.optimizer: Any = read_part(OPTIMIZERS, {"type": "adam", "learning_rate": rate})
+        self.optimizer: Any = read_part(OPTIMIZERS, {"type": optimizer, "learning_rate": rate})
 
-    def trace(self, training: bool) -> tuple[LayerScope, list[Value], Value]:
+    def trace(self, training: bool, graph: Graph | None = None) -> tuple[LayerScope, list[Value], Value]:
         """The layer's scope, its inputs and its result."""
-        graph = Graph()
+        graph = graph or Graph()
         inputs = [
             graph.input(name, (BATCH, *array.shape[1:]), "int" if array.dtype.kind == "i" else "float")
             for name, array in self.inputs.items()
@@ -64,10 +76,10 @@ class GoldenLayer:
         _, _, result = self.trace(training=False)
         return evaluate([result], {**self.inputs, **self.weights}, self.rows)[0]
 
-    def learn(self, steps: int) -> tuple[NDArray[Any], list[float], Arrays, list[NDArray[Any]], Arrays]:
-        """The output in training, the loss of every step, the first gradients by weights and inputs, the last weights.
+    def _write(self) -> tuple[Graph, Arrays, list[str]]:
+        """A graph that makes one step of training, what to bind in it, and the names of its trainable weights.
 
-        The loss is the mean squared error; Adam makes the steps.
+        Outputs: `value`, `inferred`, `loss`, and the gradients by weights and inputs, called `by/<name>`.
         """
         scope, inputs, result = self.trace(training=True)
         graph = scope.graph
@@ -78,37 +90,83 @@ class GoldenLayer:
             for name, values in self.weights.items()
         }
         trainable = {name: graph.weight(name, spec.shape) for name, spec in specs.items() if spec.trainable}
-        floats = [x for x in inputs if x.dtype == "float"]
-        slopes = gradients(loss, [*trainable.values(), *floats])
+        floats = {x.name: x for x in inputs if x.dtype == "float"}
+        slopes = gradients(loss, [*trainable.values(), *floats.values()])
         update = write_updates(graph, loss, specs, self.optimizer)
-        state = {**self.weights, **{name: np.full(slot.shape, slot.initial) for name, slot in update.slots.items()}}
-        losses: list[float] = []
-        first: list[NDArray[Any]] = []
+        graph.outputs |= {"value": result, "inferred": self.trace(training=False, graph=graph)[2], "loss": loss}
+        graph.outputs |= {f"by/{name}": slope for name, slope in zip([*trainable, *floats], slopes, strict=True)}
+        slots = {name: np.full(slot.shape, slot.initial) for name, slot in update.slots.items()}
+        hyperparameters = {name: np.asarray(value) for name, value in update.hyperparameters.items()}
+        bound = {**self.inputs, "target": self.target, **self.weights, **slots, **hyperparameters}
+        return graph, bound, list(trainable)
+
+    def _learning(self, found: list[Arrays], trainable: list[str], last: Arrays) -> Learning:
+        first = found[0]
+        return Learning(
+            first["value"],
+            [float(step["loss"]) for step in found],
+            {name: first[f"by/{name}"] for name in trainable if f"by/{name}" in first},
+            [first[f"by/{name}"] for name, x in self.inputs.items() if x.dtype.kind == "f"],
+            {name: last[name] for name in self.weights},
+        )
+
+    def learn(self, steps: int) -> Learning:
+        """Some steps of training on the reference. The loss is the mean squared error."""
+        graph, bound, trainable = self._write()
+        names = [*graph.outputs, *graph.updates]
+        found = []
         for step in range(steps):
-            bound = {**self.inputs, "target": self.target, **state, **update.hyperparameters, "step": step}
-            found = evaluate([result, loss, *slopes, *graph.updates.values()], bound, self.rows)
-            if step == 0:
-                first = found[: 2 + len(slopes)]
-            losses.append(float(found[1]))
-            state |= dict(zip(graph.updates, found[2 + len(slopes) :], strict=True))
-        by_weight = dict(zip(trainable, first[2:], strict=False))
-        return first[0], losses, by_weight, first[2 + len(trainable) :], {name: state[name] for name in self.weights}
+            results = dict(zip(names, evaluate(graph.roots(), {**bound, "step": step}, self.rows), strict=True))
+            bound |= {name: results[name] for name in graph.updates}
+            found.append(results)
+        return self._learning(found, trainable, bound)
+
+    def learn_natively(self, steps: int) -> tuple[NDArray[Any], Learning]:
+        """The inferred values and some steps of training on the CPU target; weights have no gradients of their own
+        there: each is part of the step that the optimizer makes of it."""
+        graph, bound, trainable = self._write()
+        for name in trainable:
+            del graph.outputs[f"by/{name}"]
+        native = NativeGraph(graph, self.rows)
+        found = []
+        for step in range(steps):
+            results = native.run(bound, self.rows, step=step)
+            bound |= {name: results[f"{name}'"] for name in graph.updates}
+            found.append(results)
+        return found[0]["inferred"], self._learning(found, trainable, bound)
 
 
-def assert_as_keras(case: Mapping[str, Any], rate: float, tolerance: float = 1e-9) -> None:
-    """Compare forward pass, gradients, losses and learned weights with the stored ones, relative to the largest."""
-    golden = GoldenLayer(case, rate)
-    _close(golden.inferred(), case["inferred"], tolerance, "inferred")
-    value, losses, by_weight, by_input, trained = golden.learn(len(case["losses"]))
-    _close(value, case["value"], tolerance, "value")
-    _close(losses, case["losses"], tolerance, "losses")
-    for index, (found, expected) in enumerate(zip(by_input, case["input_gradients"], strict=True)):
-        _close(found, expected, tolerance, f"gradient by input {index}")
-    assert by_weight.keys() == case["gradients"].keys()
-    for name, found in by_weight.items():
-        _close(found, case["gradients"][name], tolerance, f"gradient by {name}")
-    for name, found in trained.items():
-        _close(found, case["trained"][name], tolerance, f"{name} after training")
+def assert_as_keras(case: Mapping[str, Any], rate: float, tolerance: float = 1e-9, optimizer: str = "adam") -> None:
+    """Compare forward pass, gradients, losses and learned weights with the stored ones, relative to the largest.
+
+    A case without values in training is one whose layer draws random numbers there.
+    """
+    golden = GoldenLayer(case, rate, optimizer)
+    if "inferred" in case:
+        _close(golden.inferred(), case["inferred"], tolerance, "inferred")
+    if "value" in case:
+        found = golden.learn(len(case["losses"]))
+        _close_learning(case, found, tolerance)
+        assert found.by_weight.keys() == case["gradients"].keys()
+        for name, gradient in found.by_weight.items():
+            _close(gradient, case["gradients"][name], tolerance, f"gradient by {name}")
+
+
+def assert_natively_as_keras(case: Mapping[str, Any], rate: float, optimizer: str, tolerance: float = 1e-5) -> None:
+    """Compare the same in float32 on the CPU target, gradients by weights through the steps that are made of them."""
+    inferred, found = GoldenLayer(case, rate, optimizer).learn_natively(len(case["losses"]))
+    if "inferred" in case:
+        _close(inferred, case["inferred"], tolerance, "inferred")
+    _close_learning(case, found, tolerance)
+
+
+def _close_learning(case: Mapping[str, Any], found: Learning, tolerance: float) -> None:
+    _close(found.value, case["value"], tolerance, "value")
+    _close(found.losses, case["losses"], tolerance, "losses")
+    for index, (gradient, expected) in enumerate(zip(found.by_input, case["input_gradients"], strict=True)):
+        _close(gradient, expected, tolerance, f"gradient by input {index}")
+    for name, values in found.trained.items():
+        _close(values, case["trained"][name], tolerance, f"{name} after training")
 
 
 def _close(found: Any, expected: Any, tolerance: float, what: str) -> None:

@@ -28,6 +28,7 @@ class LayerScope:
         self.governed: dict[str, dict[str, Any]] = {}
         self.activated: list[Activation] = []
         self.bounds: dict[Value, int] = {}
+        self.streams = 0
 
     def weight(self, name: str, shape: tuple[int, ...], initializer: Initializer, **governed: Any) -> Value:
         self.values[name] = initializer.values(shape, RandomStream(0, name))
@@ -45,7 +46,8 @@ class LayerScope:
         return activation.apply(x)
 
     def random_uniform(self, like: Value) -> Value:
-        return ir.random_uniform(self.graph.seed(), self.graph.step(), 1, like.shape)
+        self.streams += 1
+        return ir.random_uniform(self.graph.seed(), self.graph.step(), self.streams, like.shape)
 
     def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
         raise ConfigError([Problem(message, () if field is None else (field,), hint)])

@@ -47,7 +47,22 @@ LEAST: dict[str, dict[str, Any]] = {
     "conv2d": {"filters": 2, "kernel_size": 3},
     "conv3d": {"filters": 2, "kernel_size": 3},
     "conv2d_transpose": {"filters": 2, "kernel_size": 3},
+    "conv1d_transpose": {"filters": 2, "kernel_size": 3},
+    "conv3d_transpose": {"filters": 2, "kernel_size": 3},
+    "depthwise_conv1d": {"kernel_size": 3},
     "depthwise_conv2d": {"kernel_size": 3},
+    "separable_conv1d": {"filters": 2, "kernel_size": 3},
+    "separable_conv2d": {"filters": 2, "kernel_size": 3},
+    "permute": {"dims": [2, 1]},
+    "repeat_vector": {"n": 2},
+    "rescaling": {"scale": 0.5},
+    "alpha_dropout": {"rate": 0.5},
+    "gaussian_dropout": {"rate": 0.5},
+    "gaussian_noise": {"stddev": 0.5},
+    "spatial_dropout1d": {"rate": 0.5},
+    "spatial_dropout2d": {"rate": 0.5},
+    "spatial_dropout3d": {"rate": 0.5},
+    "spectral_normalization": {"layer": {"type": "dense", "units": 2}},
 }
 LEAST_OF_LAYER = {"activation": {"activation": "relu"}}
 

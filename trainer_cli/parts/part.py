@@ -31,3 +31,6 @@ class Part(BaseModel):
 
 IntegerList: TypeAlias = Annotated[tuple[int, ...], Field(strict=False)]
 """Several integers: a list in a config, a tuple in the part; the integers themselves stay strict."""
+
+FloatList: TypeAlias = Annotated[tuple[float, ...], Field(strict=False)]
+"""Several numbers: a list in a config, a tuple in the part; the numbers themselves stay strict."""

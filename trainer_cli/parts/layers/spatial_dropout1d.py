@@ -1,0 +1,20 @@
+"""Spatial dropout: sequences in, the same with random channels set to 0 and the others made larger out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from trainer_cli.parts.noise import SpatialDropout
+
+ALIASES = ("spatial_dropout_1d",)
+
+
+class SpatialDropout1d(SpatialDropout):
+    """During training each channel of a sample is 0 everywhere with probability `rate` and multiplied by
+    `1 / (1 − rate)` otherwise; afterwards the layer passes its input on (Tompson, Goroshin, Jain, LeCun and Bregler,
+    "Efficient object localization using convolutional networks", 2015).
+
+    `(batch, steps, channels)` → the same shape.
+    """
+
+    dimensions: ClassVar[int] = 1
