@@ -8,7 +8,7 @@ from importlib import import_module
 import typer
 
 EPILOG = (
-    "Exit codes: 0 ok, 1 bug in trainer, 2 config, 3 data, 4 diverged, 6 environment, "
+    "Exit codes: 0 ok, 1 bug in trainer, 2 config, 3 data, 4 diverged, 5 gate failed, 6 environment, "
     "130 and 143 interrupted with a checkpoint written."
 )
 
@@ -35,6 +35,7 @@ SWITCHES = (
     "--given",
     "--tensors",
     "--force",
+    "--dry-run",
     "--help",
     "--version",
 )

@@ -20,7 +20,12 @@ def command(
     strict: options.StrictOption = False,
     as_json: options.JsonOption = False,
 ) -> None:
-    """Show what a config is compiled to: layers and parameters, work per step, regions and barriers."""
+    """Show what a config is compiled to: layers and parameters, work per step, regions and barriers.
+
+    \b
+    Example:
+      trainer compile config.yaml --source
+    """
     path = options.chosen(config, config_option)
 
     from trainer_cli.config.load import load

@@ -21,7 +21,9 @@ def command(
     A comment behind each value says where it came from: FILE:LINE, --set PATH=VALUE, the ${reference} that it stands
     for, or default. The output is a config itself. `trainer validate` checks more: shapes, loss and output.
 
-    Example: trainer config configs/iris.yaml --set fit.epochs=5
+    \b
+    Example:
+      trainer config configs/iris.yaml --set fit.epochs=5
     """
     path = options.chosen(config, config_option)
 

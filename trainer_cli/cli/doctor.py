@@ -14,7 +14,9 @@ def command(as_json: options.JsonOption = False, quiet: options.QuietOption = Fa
     trained in native code and compared with its definition. The exit code is 6 if something that is needed is broken.
     --quiet shows problems alone.
 
-    Example: trainer doctor
+    \b
+    Example:
+      trainer doctor
     """
     from trainer_cli.training.doctor import examine
 

@@ -22,7 +22,9 @@ def command(
 
     A name that stands in several families shows all of them; --family picks one.
 
-    Example: trainer explain adam
+    \b
+    Example:
+      trainer explain adam
     """
     from trainer_cli.parts.families import FAMILIES
     from trainer_cli.reports import explanation, vocabulary

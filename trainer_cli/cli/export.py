@@ -31,7 +31,9 @@ def command(
     channels, filters), gates of an LSTM in the order i f c o. The file is written as a whole or not at all.
     `trainer fit --weights FILE` reads the safetensors form again.
 
-    Example: trainer export runs/iris/20260102T030405Z --to iris.npz
+    \b
+    Example:
+      trainer export runs/iris/20260102T030405Z --to iris.npz
     """
     from trainer_cli.training.export import export_weights
 

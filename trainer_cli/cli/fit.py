@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trainer_cli.cli import options
+from trainer_cli.cli import gates, options
 from trainer_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from trainer_cli.config.load import LoadedConfig
+    from trainer_cli.reports.continuous import Account
     from trainer_cli.training.events import Event
+    from trainer_cli.training.gates import Gate
+    from trainer_cli.training.options import FitOptions
+    from trainer_cli.training.preparation import PhasePlan
 
 ResumeOption = Annotated[
     Path | None,
@@ -37,6 +43,25 @@ def command(
     extend_epochs: Annotated[
         int, typer.Option("--extend-epochs", min=0, metavar="N", help="Train N epochs more than the config says.")
     ] = 0,
+    limit_steps: Annotated[
+        int | None,
+        typer.Option(
+            "--limit-steps",
+            min=1,
+            metavar="N",
+            help="End after N updates, measure, and leave a checkpoint in the midst of the epoch; --resume goes on.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Everything but training: read the data, compile, evaluate the first batch. Writes no run directory.",
+        ),
+    ] = False,
+    fail_if: gates.FailIfOption = None,
+    junit: gates.JunitOption = None,
+    markdown: gates.MarkdownOption = None,
     threads: options.ThreadsOption = None,
     target: options.TargetOption = options.Target.CPU,
     strict: options.StrictOption = False,
@@ -48,13 +73,22 @@ def command(
 
     Writes config.yaml, manifest.json, metrics.jsonl, summary.json and checkpoints/ to the run directory. The first
     Ctrl-C or SIGTERM writes a checkpoint and stops; `--resume` goes on from it, to the same bits.
+
+    Conditions of --fail-if may name the loss and the metrics, with val_ or test_ before them, the same of the best
+    epoch with best. before them, epochs, steps, and seconds.compile, seconds.train, seconds.total.
+
+    \b
+    Example:
+      trainer fit config.yaml --set fit.epochs=50 --fail-if "test_accuracy < 0.95"
     """
     latest = resume is not None and str(resume) == "latest"
     path = _config_path(config, config_option, resume, latest)
+    if dry_run and resume is not None:
+        raise typer.BadParameter("a resumed run has begun already", param_hint="--dry-run")
+    conditions = gates.read(fail_if)
 
     from trainer_cli.config.load import load
-    from trainer_cli.reports.progress import choose
-    from trainer_cli.training.fit import FitOptions, fit
+    from trainer_cli.training.options import FitOptions
 
     options.begin_work()
     loaded = load(path, overrides or ())
@@ -67,11 +101,71 @@ def command(
         weights=weights,
         resume=latest or resume or False,
         extend_epochs=extend_epochs,
+        limit_steps=limit_steps,
+        agree=partial(_agree, conditions),
         command=("trainer", *sys.argv[1:]),
     )
+    if dry_run:
+        _show_dry_run(loaded, settings, as_json=as_json, quiet=quiet)
+        return
+    with gates.accounted("fit", loaded.config.name, junit, markdown) as account:
+        summary = _train(loaded, settings, progress, as_json=as_json, quiet=quiet)
+        _tell(account, summary, conditions, quiet=quiet)
+    gates.refuse(account)
+
+
+def _agree(conditions: Sequence[Gate], plans: Sequence[PhasePlan]) -> None:
+    """Refuse gates on what will not be measured, before anything is trained."""
+    if conditions:
+        from trainer_cli.training.gates import check_keys, keys_of_training
+
+        check_keys(conditions, keys_of_training(plans))
+
+
+def _train(
+    loaded: LoadedConfig, settings: FitOptions, progress: options.Progress, *, as_json: bool, quiet: bool
+) -> Mapping[str, Any]:
+    """Train, and show it; the run's summary."""
+    from trainer_cli.reports.progress import choose
+    from trainer_cli.training.events import Finished
+    from trainer_cli.training.fit import fit
+
+    summary: Mapping[str, Any] = {}
     with options.places_from(loaded.source), choose(progress.value, as_json=as_json, quiet=quiet) as picture:
         for event in fit(loaded, settings):
             picture.show(_with_places(event, loaded))
+            if isinstance(event, Finished):
+                summary = {**event.summary, "run_directory": str(event.run_directory)}
+    return summary
+
+
+def _tell(account: Account, summary: Mapping[str, Any], conditions: Sequence[Gate], *, quiet: bool) -> None:
+    from trainer_cli.reports.text import duration
+    from trainer_cli.training.gates import values_of_training
+
+    values = values_of_training(summary)
+    account.measured = {key: value for key, value in values.items() if not key.startswith("seconds.")}
+    account.facts = {
+        "run directory": summary["run_directory"],
+        "ended": summary["stop_reason"].replace("_", " "),
+        **{f"time to {name}": duration(seconds) for name, seconds in summary["seconds"].items() if name != "total"},
+    }
+    gates.close(account, conditions, values, quiet=quiet)
+
+
+def _show_dry_run(loaded: LoadedConfig, settings: FitOptions, *, as_json: bool, quiet: bool) -> None:
+    from trainer_cli.reports import dry_run as report
+    from trainer_cli.reports.json_lines import write_json
+    from trainer_cli.training.dry_run import dry_run
+
+    with options.places_from(loaded.source):
+        for phase in dry_run(loaded, settings):
+            options.warn(options.placed(phase.warnings, loaded.source))
+            options.say(report.messages(loaded.config.name, phase), quiet=quiet)
+            if as_json:
+                write_json(report.record(phase))
+            else:
+                print(report.line(phase), flush=True)
 
 
 def _config_path(argument: Path | None, option: Path | None, resume: Path | None, latest: bool) -> Path:

@@ -24,7 +24,9 @@ def command(family: FamilyArgument = None, as_json: options.JsonOption = False) 
 
     Prints the name of each part and what goes in and out of it; `trainer explain NAME` tells all about one.
 
-    Example: trainer list optimizers
+    \b
+    Example:
+      trainer list optimizers
     """
     from trainer_cli.reports import explanation, vocabulary
 

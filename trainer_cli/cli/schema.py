@@ -9,6 +9,10 @@ def command() -> None:
     """Print the JSON Schema of configs.
 
     Put `# yaml-language-server: $schema=<file>` into a config's first line, and an editor completes and checks it.
+
+    \b
+    Example:
+      trainer schema > config.schema.json
     """
     from trainer_cli.config.json_schema import json_schema
 

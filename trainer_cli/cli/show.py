@@ -27,7 +27,9 @@ def command(
     Of a run directory the checkpoint of the best epoch is shown; name checkpoints/last.safetensors for the last.
     Nothing in the file is executed, and the tensors are not read.
 
-    Example: trainer show runs/iris/20260102T030405Z
+    \b
+    Example:
+      trainer show runs/iris/20260102T030405Z
     """
     from trainer_cli.training.contents import contents
 

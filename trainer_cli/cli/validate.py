@@ -23,6 +23,10 @@ def command(
     """Check a config without training: keys, values, shapes, loss and output, monitored names.
 
     For metrics on data use `trainer evaluate`.
+
+    \b
+    Example:
+      trainer validate config.yaml --data --set fit.batch_size=64
     """
     path = options.chosen(config, config_option)
     raise typer.Exit(check.check(check.Request(path, tuple(overrides or ()), data, strict, as_json, quiet)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer_cli.errors import ConfigError, DivergenceError, Interrupted, TrainerError
@@ -26,6 +24,7 @@ from trainer_cli.training.epoch import (
     train_epoch,
 )
 from trainer_cli.training.events import EpochDone, Event, Finished, PhaseStarted, Report, Resumed, SliceDone, Started
+from trainer_cli.training.options import FitOptions
 from trainer_cli.training.preparation import PhasePlan, plan_phases, with_more_epochs
 from trainer_cli.training.resume import describe, open_resumed, reopen
 from trainer_cli.training.run_directory import create_run_directory, manifest
@@ -35,21 +34,6 @@ from trainer_cli.training.summary import finite, summarise
 
 if TYPE_CHECKING:
     from trainer_cli.config.load import LoadedConfig
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """What the command line adds to a config."""
-
-    run_directory: Path | None = None
-    target: str = "cpu"
-    threads: int | None = None
-    weights: Path | None = None
-    resume: Path | bool = False  # a run directory, a checkpoint, or True for the config's latest run
-    extend_epochs: int = 0  # train the last phase for so many epochs more than the config says
-    command: tuple[str, ...] = ()
-    checkpoint_seconds: float = 1.0  # at most one write of checkpoints in so many seconds at the ends of epochs
-    checkpoint_seconds_within_epoch: float = 300.0
 
 
 def fit(loaded: LoadedConfig, options: FitOptions | None = None) -> Iterator[Event]:
@@ -73,12 +57,16 @@ class _Run:
         self.pending_best: RunState | None = None
         self.written = float("-inf")
         self.earlier_seconds = 0.0
+        self.cut = False  # the limit of steps ended the run within an epoch
 
     def events(self) -> Iterator[Event]:
         with self.flag.at_once("reading the data"):
             self.plans = plan_phases(self.config, self.loaded.path.parent)
+        if self.options.agree is not None:
+            self.options.agree(self.plans)
         self.target = open_training_target(self.options.target, self.options.threads)
         weights, resumed = self._begin()
+        self.earlier_steps = self.state.counters.step
         dataset = self.plans[0].dataset
         splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
         first = self.plans[min(self.state.counters.phase, len(self.plans) - 1)].program
@@ -97,7 +85,7 @@ class _Run:
             weights=weights,
         )
         try:
-            while self.state.counters.phase < len(self.plans):
+            while self.state.counters.phase < len(self.plans) and self._steps_left() != 0:
                 yield from self._phase(self.plans[self.state.counters.phase])
             yield self._finish()
         except Interrupted:
@@ -162,6 +150,7 @@ class _Run:
 
     def _phase(self, plan: PhasePlan) -> Iterator[Event]:
         counters = self.state.counters
+        self.plan = plan
         notes = phases.enter_phase(self.state, plan.program, plan.optimizer, self.state.seed)
         stopping = plan.fit.early_stopping
         watched = None if stopping is None else stopping.monitor
@@ -187,8 +176,16 @@ class _Run:
         )
         pacer = Pacer()
         while counters.epoch < plan.fit.epochs and not self.state.patience.stopped:
+            if self._steps_left() == 0:
+                return
             yield from self._epoch(plan, pacer)
-        self._end_phase(plan)
+        if not self.cut:
+            self._end_phase(plan)
+
+    def _steps_left(self) -> int | None:
+        """Updates that `limit_steps` still allows, None without a limit."""
+        limit = self.options.limit_steps
+        return None if limit is None else limit - (self.state.counters.step - self.earlier_steps)
 
     def _end_phase(self, plan: PhasePlan) -> None:
         state = self.state
@@ -204,9 +201,13 @@ class _Run:
     def _epoch(self, plan: PhasePlan, pacer: Pacer) -> Iterator[Event]:
         state, counters = self.state, self.state.counters
         epoch = counters.epoch
+        order = row_order(plan.dataset.train.rows, plan.fit.shuffle, state.seed, plan.position, epoch)
+        left = self._steps_left()
+        if left is not None:
+            order = order[: counters.position + left * plan.fit.batch_size]
         inputs = EpochInputs(
             split=plan.dataset.train,
-            order=row_order(plan.dataset.train.rows, plan.fit.shuffle, state.seed, plan.position, epoch),
+            order=order,
             batch_size=plan.fit.batch_size,
             first_step=counters.optimizer_step - counters.epoch_steps,
             hyperparameters=dict(plan.program.hyperparameters),
@@ -242,6 +243,11 @@ class _Run:
         trained = self._state_within(plan, progress)
         if trained.non_finite():
             raise diverged(steps)
+        if len(order) < plan.dataset.train.rows:
+            # What is measured below is told, but the checkpoint stays in the midst of the epoch: to resume from there
+            # leads to the same bits as no limit at all.
+            self._save(trained)
+            self.cut = True
         began = time.perf_counter()
         report = self._measure(plan, inputs, trained, progress)
         report["seconds"] = progress.seconds + time.perf_counter() - began
@@ -286,20 +292,20 @@ class _Run:
         state.counters.epoch += 1
         state.totals, state.epoch_seconds = {}, 0.0
         state.history.append(report)
-        stopping = None
+        stopping = "the limit of steps is reached within it" if self.cut else None
         settings = plan.fit.early_stopping
-        if settings is not None:
+        if settings is not None and not self.cut:
             mode = monitor.direction(settings.monitor, settings.mode, plan.directions)
             if monitor.observe(state.patience, settings, epoch, report[settings.monitor], mode):
                 state.kept_weights = dict(state.weights) if settings.restore_best else {}
             if state.patience.stopped:
                 stopping = monitor.stop_reason(state.patience, settings.monitor, bool(state.kept_weights))
-        improved = monitor.observe_best(state.best, report[plan.monitor], report)
+        improved = not self.cut and monitor.observe_best(state.best, report[plan.monitor], report)
         if improved:
             self.pending_best = state.copy()
         self.directory.append_metrics(report)
         last = state.counters.epoch >= plan.fit.epochs or state.patience.stopped
-        if not last and time.perf_counter() - self.written > self.options.checkpoint_seconds:
+        if not (last or self.cut) and time.perf_counter() - self.written > self.options.checkpoint_seconds:
             self._save()
         return EpochDone(
             phase=plan.position + 1,
@@ -313,16 +319,21 @@ class _Run:
     # Ends
 
     def _finish(self) -> Finished:
-        plan = self.plans[-1]
-        if not hasattr(self, "executable"):  # a finished run that was resumed
+        if hasattr(self, "executable"):
+            plan = self.plan
+        else:  # a finished run that was resumed
+            plan = self.plans[-1]
             self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
             self.executable.load(self.state.tensors())
         if plan.dataset.test is not None:
             totals = evaluate_split(self.executable, plan.dataset.test)
             results = plan.program.results(totals, plan.dataset.test.rows)
             self.state.test = {f"test_{key}": finite(value) for key, value in results.items()}
-        self._save()
-        summary = self._summary("early_stopping" if self.state.patience.stopped else "completed")
+        if not self.cut:
+            self._save()
+        limited = self.cut or self.state.counters.phase < len(self.plans)
+        reason = "early_stopping" if self.state.patience.stopped else "limit_steps" if limited else "completed"
+        summary = self._summary(reason)
         self.directory.write_summary(summary)
         return Finished(self.directory.path, summary)
 
