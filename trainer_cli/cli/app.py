@@ -21,6 +21,8 @@ COMMANDS = (
     "config",
     "show",
     "export",
+    "compare",
+    "report",
     "list",
     "explain",
     "schema",
@@ -36,6 +38,7 @@ SWITCHES = (
     "--tensors",
     "--force",
     "--dry-run",
+    "--no-data",
     "--help",
     "--version",
 )

@@ -1,0 +1,66 @@
+"""`trainer report`: a run in; one HTML page that tells of it out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trainer_cli.cli import options
+from trainer_cli.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from trainer_cli.training.held_out import HeldOut
+
+
+def command(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory; a config stands for its newest run.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where the page goes [default: report.html in the run]."),
+    ] = None,
+    part: options.PartOption = None,
+    no_data: Annotated[
+        bool, typer.Option("--no-data", help="Read no data: no confusion matrix and no residuals.")
+    ] = False,
+    threads: options.ThreadsOption = None,
+    target: options.TargetOption = options.Target.CPU,
+    quiet: options.QuietOption = False,
+) -> None:
+    """Write a report of a run: one HTML page that needs neither network nor script.
+
+    Curves of the loss and of every metric, best and final values, the confusion matrix or the residuals of the best
+    weights on held-out rows, the config and the environment; for light and dark screens. A run that is under way can
+    be reported too. If its data cannot be read any more, the page says so.
+
+    \b
+    Example:
+      trainer report runs/digits/20260102T030405Z --output digits.html
+    """
+    from trainer_cli.config.source import read_file
+    from trainer_cli.reports.page import page
+    from trainer_cli.training.checkpoints import write_atomically
+    from trainer_cli.training.runs import read_run
+
+    options.begin_work()
+    path, _ = options.choose_model(run, None, None, None).load()
+    told = read_run(path)
+    found, note = (None, None) if no_data else _answers(path, part, target, threads)
+    if note:
+        options.say([f"warning: {note}"])
+    file = output or path / "report.html"
+    write_atomically(file, page(told, found, read_file(path / "config.yaml"), note).encode("utf-8", "replace"))
+    options.say([f"{file}: {len(told.history):,} epochs"], quiet=quiet)
+
+
+def _answers(
+    path: Path, part: options.Part | None, target: options.Target, threads: int | None
+) -> tuple[HeldOut | None, str | None]:
+    """The model's answers on held-out rows, or why there are none: a report of the rest is better than no report."""
+    from trainer_cli.training.held_out import held_out
+
+    try:
+        return held_out(path, part=part.value if part else None, target=target.value, threads=threads), None
+    except (ConfigError, DataError) as error:
+        return None, f"the model was not tried on held-out rows: {error.message}"
