@@ -44,7 +44,7 @@ def trainer(threads):
     executable = open_target("cpu", threads=threads).compile(program, batch_size=BATCH)
     executable.load(program.initial_state(0))
     x, y = rows()
-    split = Split({"input": x}, y, len(x))
+    split = Split({"input": x}, {"target": y}, len(x))
     generator = np.random.default_rng(0)
 
     def epoch(number):

@@ -54,7 +54,7 @@ def trainer(workload, threads):
     executable = open_target("cpu", threads=threads).compile(program, batch_size=batch)
     executable.load(program.initial_state(0))
     x, y = rows(units, batch, steps)
-    split = Split({"input": x}, y, len(x))
+    split = Split({"input": x}, {"target": y}, len(x))
     generator = np.random.default_rng(0)
 
     def epoch(number):

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from trainer_cli.compiler.kernels import storage
 from trainer_cli.compiler.memory import ITEM_SIZE
-from trainer_cli.compiler.trace import InputSpec
 from trainer_cli.ir.graph import Graph
 from trainer_cli.targets.cpu.aligned import aligned_floats
 from trainer_cli.targets.cpu.plan import STORED, Plan
@@ -25,7 +24,7 @@ class NativeGraph:
     def __init__(self, graph: Graph, batch_size: int) -> None:
         self.graph = graph
         self.batch_size = batch_size
-        self.plan = Plan(graph, batch_size, InputSpec((1,)))
+        self.plan = Plan(graph, batch_size, {})
         self.last_threads: int | None = None
 
     def run(
@@ -42,7 +41,11 @@ class NativeGraph:
         given = {name: np.asarray(bindings[name]) for name in graph.leaves("input")}
         # What a step must not depend on: whatever the arena and the caller's output held before.
         self.plan.arena[:] = 0x7F
-        widest = max([self._width(name) for name in graph.outputs] or [1])
+        outputs = {
+            name: np.zeros((rows, self._width(name)), np.float32)
+            for name, value in graph.outputs.items()
+            if value.batched
+        }
         outcome = self.plan.run(
             np.arange(rows, dtype=np.int32),
             given,
@@ -51,7 +54,7 @@ class NativeGraph:
             hyperparameters={name: float(bindings[name]) for name in graph.leaves("hyperparameter")},
             first_step=step,
             seed=seed,
-            output=np.zeros(rows * widest, dtype=np.float32),
+            outputs=outputs,
         )
         assert outcome.steps == 1
         results = {name: self._batched(name, rows) for name, value in graph.outputs.items() if value.batched}

@@ -10,6 +10,7 @@ import numpy as np
 from trainer_cli.compiler.program import InputSpec, Program, build_program
 from trainer_cli.config.schema import Config
 from trainer_cli.data.source import Split
+from trainer_cli.parts.loss import TargetForm
 from trainer_cli.targets import open_target
 from trainer_cli.targets.target import Slice, State, Totals
 
@@ -34,24 +35,32 @@ def program(
 
 
 def rows_for(program: Program, count: int, seed: int = 0) -> Split:
-    """Random rows of the program's input, and a target in the form that its loss takes."""
+    """Random rows of the program's inputs, and targets in the forms that its losses take."""
     random = np.random.default_rng(seed)
-    shape = (count, *program.input.shape)
-    if program.tokens:
-        inputs = random.integers(0, program.tokens["input"] or 10, shape, dtype=np.int32)
-    elif program.input.dtype == "uint8":
-        inputs = random.integers(0, 256, shape, dtype=np.uint8)
-    else:
-        inputs = random.normal(size=shape).astype(np.float32)
-    classes = program.output_shape[-1]
-    labels = random.integers(0, classes, (count, *program.output_shape[:-1])).astype(np.int32)
-    target: Any = {
-        "labels": lambda: labels,
-        "values": lambda: random.normal(size=(count, *program.output_shape)).astype(np.float32),
-        "one_hot": lambda: np.eye(classes, dtype=np.float32)[labels],
-        "binary": lambda: random.integers(0, 2, (count, *program.output_shape)).astype(np.float32),
-    }[str(program.target_form)]()
-    return Split({"input": inputs}, target, count)
+    inputs = {}
+    for name, spec in program.inputs.items():
+        shape = (count, *spec.shape)
+        if name in program.tokens:
+            inputs[name] = random.integers(0, program.tokens[name] or 10, shape, dtype=np.int32)
+        elif spec.dtype == "uint8":
+            inputs[name] = random.integers(0, 256, shape, dtype=np.uint8)
+        else:
+            inputs[name] = random.normal(size=shape).astype(np.float32)
+    targets = {name: target_for(form, shape or (), count, random) for name, (form, shape) in program.targets.items()}
+    return Split(inputs, targets, count)
+
+
+def target_for(form: TargetForm, shape: tuple[int, ...], count: int, random: np.random.Generator) -> Any:
+    """Random targets of a form for an output of this shape."""
+    classes = shape[-1]
+    labels = random.integers(0, classes, (count, *shape[:-1])).astype(np.int32)
+    if form == "labels":
+        return labels
+    if form == "one_hot":
+        return np.eye(classes, dtype=np.float32)[labels]
+    if form == "binary":
+        return random.integers(0, 2, (count, *shape)).astype(np.float32)
+    return random.normal(size=(count, *shape)).astype(np.float32)
 
 
 def train(

@@ -20,7 +20,11 @@ from trainer_cli.targets.reference.interpreter import evaluate
 class LayerScope:
     """Answers a layer: weights become leaves, their first values are kept in `values`."""
 
-    def __init__(self, graph: Graph, training: bool = False, frozen: bool = False) -> None:
+    def __init__(
+        self, graph: Graph, training: bool = False, frozen: bool = False, masks: tuple[Value | None, ...] = (None,) * 8
+    ) -> None:
+        self.masks = masks
+        self.given_mask: Value | None = None
         self.graph = graph
         self.training = training
         self.frozen = frozen
@@ -29,6 +33,9 @@ class LayerScope:
         self.activated: list[Activation] = []
         self.bounds: dict[Value, int] = {}
         self.streams = 0
+
+    def give_mask(self, mask: Value | None) -> None:
+        self.given_mask = mask
 
     def weight(self, name: str, shape: tuple[int, ...], initializer: Initializer, **governed: Any) -> Value:
         self.values[name] = initializer.values(shape, RandomStream(0, name))

@@ -17,7 +17,7 @@ def architecture(*layers: dict[str, Any]) -> Any:
 
 def problems(*layers: dict[str, Any]) -> list[tuple[str, Any, str | None]]:
     with pytest.raises(ConfigError) as caught:
-        trace(architecture(*layers), InputSpec((3,)), training=True)
+        trace(architecture(*layers), {"input": InputSpec((3,))}, training=True)
     return [(problem.message, problem.path, problem.hint) for problem in caught.value.problems]
 
 
@@ -28,7 +28,7 @@ def test_a_layer_takes_the_one_that_it_names() -> None:
             {"type": "dense", "units": 2, "inputs": ["wide"]},
             {"type": "dense", "units": 5, "inputs": ["dense_2"]},
         ),
-        InputSpec((3,)),
+        {"input": InputSpec((3,))},
         training=True,
     )
     assert [row.output_shape for row in traced.layers] == [(4,), (2,), (5,)]
@@ -36,7 +36,9 @@ def test_a_layer_takes_the_one_that_it_names() -> None:
 
 
 def test_input_names_what_the_model_takes() -> None:
-    traced = trace(architecture({"type": "dense", "units": 4, "inputs": ["input"]}), InputSpec((3,)), training=False)
+    traced = trace(
+        architecture({"type": "dense", "units": 4, "inputs": ["input"]}), {"input": InputSpec((3,))}, training=False
+    )
     assert traced.weights["dense_1/kernel"].shape == (3, 4)
 
 

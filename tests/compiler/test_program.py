@@ -41,7 +41,7 @@ def test_weights_are_named_after_layers_and_hold_what_governs_them() -> None:
         ("out", "dense", (4,), 20),
     ]
     assert made.parameters == 36
-    assert made.output_activation == "tanh"
+    assert made.outputs["prediction"].activation == "tanh"
 
 
 @pytest.mark.parametrize(
@@ -64,28 +64,19 @@ def test_what_does_not_fit_is_refused_at_its_place(architecture: Any, inputs: An
     assert problem.path == path
 
 
-@pytest.mark.parametrize("key", ["inputs", "outputs"])
-def test_what_is_not_supported_yet_is_refused(key: str) -> None:
-    layers = {"layers": [DENSE], key: ["dense_1"]}
-    with pytest.raises(ConfigError) as caught:
-        build_program(config([DENSE]).model_validate({"architecture": layers}), InputSpec((5,)))
-    (problem,) = caught.value.problems
-    assert problem.path == ("architecture", key)
-    assert "not supported yet" in problem.message
-
-
 @pytest.mark.parametrize(
     ("keys", "path"),
     [
-        ({"loss": {"dense_1": "mse"}}, ("loss",)),
-        ({"metrics": {"dense_1": ["mae"]}}, ("metrics",)),
-        ({"loss_weights": {"dense_1": 1.0}}, ("loss_weights",)),
+        ({"loss": {"dense_2": "mse"}}, ("loss", "dense_2")),
+        ({"metrics": {"dense_2": ["mae"]}}, ("metrics", "dense_2")),
+        ({"loss_weights": {"dense_2": 1.0}}, ("loss_weights", "dense_2")),
     ],
 )
-def test_settings_by_output_are_refused(keys: dict[str, Any], path: Any) -> None:
+def test_settings_of_no_output_are_refused(keys: dict[str, Any], path: Any) -> None:
     (problem,) = refused([DENSE], **keys)
     assert problem.path == path
-    assert "not supported yet" in problem.message
+    assert problem.message == "`dense_2` is no output of the model"
+    assert problem.hint == "the model has one, `dense_1`"
 
 
 def test_frozen_layers_stay_in_the_forward_pass_and_out_of_the_update() -> None:
@@ -119,7 +110,7 @@ def test_without_loss_or_optimizer_a_program_can_predict_alone() -> None:
     assert not alone.trainable
     assert alone.evaluate is None
     assert alone.totals() == {}
-    assert alone.target_form is None
+    assert alone.targets == {}
     measured = build_program(config([DENSE], loss="mse"), InputSpec((5,)))
     assert not measured.trainable
     assert measured.evaluate is not None
@@ -166,7 +157,7 @@ def step(graph: Graph, bound: dict[str, Any], rows: int) -> dict[str, Any]:
 
 def bindings(made: Any, rows: int) -> dict[str, Any]:
     split = rows_for(made, rows)
-    return {**made.initial_state(1), **split.inputs, "target": split.target, **made.hyperparameters}
+    return {**made.initial_state(1), **split.inputs, **split.targets, **made.hyperparameters}
 
 
 @pytest.mark.parametrize("rows", [1, 7])
@@ -237,10 +228,8 @@ def test_phases_bind_anew_and_keep_the_weights() -> None:
     assert not second.slots
     assert list(first.weights) == list(second.weights)
     assert [bound.key for bound in second.metrics] == ["mean_squared_error"]
-    assert (first.loss and first.loss.type, second.loss and second.loss.type) == (
-        "mean_squared_error",
-        "mean_absolute_error",
-    )
+    losses = [made.outputs["prediction"].loss for made in (first, second)]
+    assert [loss and loss.type for loss in losses] == ["mean_squared_error", "mean_absolute_error"]
     with pytest.raises(IndexError):
         program([DENSE], phase=2, **keys)
 
@@ -264,10 +253,11 @@ def test_results_are_quotients_of_sums() -> None:
     executable.load(made.initial_state(0))
     outcome = executable.evaluate(split, np.arange(11, dtype=np.int32))
     results = made.results(outcome.totals, outcome.rows)
-    predicted = executable.predict(split, 0, 11)
-    assert split.target is not None
-    assert results["loss"] == pytest.approx(np.mean(np.square(predicted - split.target)), rel=1e-5)
-    assert results["mean_absolute_error"] == pytest.approx(np.mean(np.abs(predicted - split.target)), rel=1e-5)
+    predicted = executable.predict(split, 0, 11)["prediction"]
+    assert results["loss"] == pytest.approx(np.mean(np.square(predicted - split.targets["target"])), rel=1e-5)
+    assert results["mean_absolute_error"] == pytest.approx(
+        np.mean(np.abs(predicted - split.targets["target"])), rel=1e-5
+    )
     assert np.isnan(made.results(outcome.totals, 0)["loss"])
 
 

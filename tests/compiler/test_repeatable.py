@@ -16,5 +16,5 @@ def test_a_program_always_gives_the_same_plan() -> None:
     layers = [*normalizing * 4, *attention, *normalizing, "flatten", {"type": "dense", "units": 3}]
     model = program(layers, "mse", "adam", inputs=(5, 4))
     assert model.train is not None
-    texts = {write_plan(make_schedule(model.train, 8), model.input).text for _ in range(4)}
+    texts = {write_plan(make_schedule(model.train, 8), model.input_leaves).text for _ in range(4)}
     assert len(texts) == 1

@@ -115,7 +115,7 @@ def golden(text):
          "2:1: data: data source `csv` needs the key `path`\n hint: `path`: the file, relative to the config's folder"),
         (
             "data: {type: csv, path: a, target: 3}",
-            "2:36: data.target: expected a text or a list, got the number 3",
+            "2:36: data.target: expected a text or a list or a mapping, got the number 3",
         ),
         ("data: {type: csv, path: a, target: [a, 3]}",
          '2:40: data.target[1]: expected a text, got the number 3\n hint: write it in quotes: "3"'),

@@ -46,17 +46,17 @@ def source(**arguments: Any) -> Csv:
 def test_the_same_table_in_different_clothes(tmp_path: Path, content: str, name: str):
     path = write(tmp_path, content, name)
     table = source(path=name).read(tmp_path)
-    assert table.inputs[INPUT].tolist() == [[1, 2], [3, 4]]
-    assert table.targets[TARGET].tolist() == [0, 1]
-    assert table.features == ("a", "b")
-    assert table.target_columns == ("label",)
+    assert table.inputs[INPUT].values.tolist() == [[1, 2], [3, 4]]
+    assert table.targets[TARGET].values.tolist() == [0, 1]
+    assert table.inputs[INPUT].features == ("a", "b")
+    assert table.targets[TARGET].columns == ("label",)
     assert table.digest == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|", " "])
 def test_other_delimiters(tmp_path: Path, delimiter: str):
     write(tmp_path, SIMPLE.replace(",", delimiter))
-    assert source(delimiter=delimiter).read(tmp_path).inputs[INPUT].tolist() == [[1, 2], [3, 4]]
+    assert source(delimiter=delimiter).read(tmp_path).inputs[INPUT].values.tolist() == [[1, 2], [3, 4]]
 
 
 def test_the_signature_needs_the_header_only(tmp_path: Path):
@@ -64,33 +64,33 @@ def test_the_signature_needs_the_header_only(tmp_path: Path):
     signature = source().signature(tmp_path)
     assert signature.inputs[INPUT].shape == (2,)
     assert signature.inputs[INPUT].dtype == "float32"
-    assert signature.targets == ("label",)
+    assert signature.targets == ("target",)
 
 
 def test_features_are_taken_in_the_config_s_order(tmp_path: Path):
     write(tmp_path, "text,a,b,label\nx,1,2,0\ny,3,4,1\n")
     table = source(features=["b", "a"]).read(tmp_path)
-    assert table.inputs[INPUT].tolist() == [[2, 1], [4, 3]]
-    assert table.features == ("b", "a")
+    assert table.inputs[INPUT].values.tolist() == [[2, 1], [4, 3]]
+    assert table.inputs[INPUT].features == ("b", "a")
 
 
 def test_several_targets_are_columns_of_numbers(tmp_path: Path):
     write(tmp_path, SIMPLE)
     table = source(target=["label", "a"]).read(tmp_path)
-    assert table.inputs[INPUT].tolist() == [[2], [4]]
-    assert table.targets[TARGET].tolist() == [[0, 1], [1, 3]]
+    assert table.inputs[INPUT].values.tolist() == [[2], [4]]
+    assert table.targets[TARGET].values.tolist() == [[0, 1], [1, 3]]
 
 
 def test_without_a_target_every_column_is_a_feature(tmp_path: Path):
     write(tmp_path, SIMPLE)
     table = source(target=None).read(tmp_path)
-    assert table.inputs[INPUT].shape == (2, 3)
+    assert table.inputs[INPUT].values.shape == (2, 3)
     assert table.targets == {}
 
 
 def test_text_targets_stay_text(tmp_path: Path):
     write(tmp_path, 'a,label\n1,"big, red"\n2, blue \n')
-    assert source().read(tmp_path).targets[TARGET].tolist() == ["big, red", "blue"]
+    assert source().read(tmp_path).targets[TARGET].values.tolist() == ["big, red", "blue"]
 
 
 def test_validation_and_test_files_may_order_their_columns_differently(tmp_path: Path):
@@ -98,8 +98,8 @@ def test_validation_and_test_files_may_order_their_columns_differently(tmp_path:
     validation = write(tmp_path, "label,b,a\n1,20,10\n", "v.csv")
     test = write(tmp_path, "b,extra,label,a\n200,text,0,100\n", "e.csv.gz")
     table = source(validation_path="v.csv", test_path="e.csv.gz").read(tmp_path)
-    assert table.parts["validation"].inputs[INPUT].tolist() == [[10, 20]]
-    assert table.parts["test"].inputs[INPUT].tolist() == [[100, 200]]
+    assert table.parts["validation"].inputs[INPUT].values.tolist() == [[10, 20]]
+    assert table.parts["test"].inputs[INPUT].values.tolist() == [[100, 200]]
     contents = main.read_bytes() + validation.read_bytes() + test.read_bytes()
     assert table.digest == hashlib.sha256(contents).hexdigest()
 
@@ -108,15 +108,17 @@ def test_many_rows_arrive_in_order_with_their_lines(tmp_path: Path):
     rows = 3 * csv_source._ROWS_AT_ONCE + 5
     write(tmp_path, "a,label\n" + "".join(f"{row},{row % 7}\n" for row in range(rows)))
     table = source().read(tmp_path)
-    assert table.inputs[INPUT][:, 0].tolist() == list(range(rows))
-    assert table.targets[TARGET].tolist() == [row % 7 for row in range(rows)]
-    assert table.input_origin.at(rows - 1) == f"{tmp_path}/t.csv, line {rows + 1}"
+    assert table.inputs[INPUT].values[:, 0].tolist() == list(range(rows))
+    assert table.targets[TARGET].values.tolist() == [row % 7 for row in range(rows)]
+    assert table.inputs[INPUT].origin.at(rows - 1) == f"{tmp_path}/t.csv, line {rows + 1}"
 
 
 def test_a_quoted_field_may_span_lines_and_lines_are_still_counted(tmp_path: Path):
     write(tmp_path, 'a,label\n1,"two\nlines"\n\n2,x\n3,y\n')
     table = source().read(tmp_path)
-    assert [table.input_origin.at(row) for row in range(3)] == [f"{tmp_path}/t.csv, line {line}" for line in (2, 5, 6)]
+    assert [table.inputs[INPUT].origin.at(row) for row in range(3)] == [
+        f"{tmp_path}/t.csv, line {line}" for line in (2, 5, 6)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -227,11 +229,13 @@ def test_damaged_gzip(tmp_path: Path, damage: str):
 
 def test_new_data_needs_no_target_and_may_order_its_columns_differently(tmp_path: Path):
     new = write(tmp_path, "b,a\n2,1\n", "new.csv")
-    table = source(split={"test": 0.5}).reading(new, ("a", "b"), with_target=False).read(Path())
-    assert table.inputs[INPUT].tolist() == [[1, 2]]
+    table = (
+        source(split={"test": 0.5}).reading(new, {"features": {"input": ["a", "b"]}}, with_target=False).read(Path())
+    )
+    assert table.inputs[INPUT].values.tolist() == [[1, 2]]
     assert table.targets == {}
     with pytest.raises(DataError, match=r"new\.csv: no column `label`"):
-        source().reading(new, ("a", "b"), with_target=True).read(Path())
+        source().reading(new, {"features": {"input": ["a", "b"]}}, with_target=True).read(Path())
 
 
 def test_paths_become_absolute(tmp_path: Path):

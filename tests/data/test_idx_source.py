@@ -46,11 +46,11 @@ def folder(tmp_path: Path) -> Path:
 def test_a_folder_gives_training_and_test_data_as_bytes(folder: Path):
     source = Idx(folder=str(folder))
     table = source.read(Path())
-    assert table.inputs[INPUT].dtype == np.uint8
-    assert np.array_equal(table.inputs[INPUT], pictures(5, 5))
-    assert table.targets[TARGET].tolist() == [0, 1, 2, 3, 4]
-    assert np.array_equal(table.parts["test"].inputs[INPUT], pictures(3, 3))
-    assert table.parts["test"].targets[TARGET].tolist() == [0, 1, 2]
+    assert table.inputs[INPUT].values.dtype == np.uint8
+    assert np.array_equal(table.inputs[INPUT].values, pictures(5, 5))
+    assert table.targets[TARGET].values.tolist() == [0, 1, 2, 3, 4]
+    assert np.array_equal(table.parts["test"].inputs[INPUT].values, pictures(3, 3))
+    assert table.parts["test"].targets[TARGET].values.tolist() == [0, 1, 2]
     names = [IMAGES, LABELS, "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"]
     assert table.digest == digest([folder / name for name in names])
     signature = source.signature(Path())
@@ -83,7 +83,7 @@ def test_without_test_files_there_is_no_test_part(folder: Path):
 
 @pytest.mark.parametrize("with_target", [False, True])
 def test_new_images_bring_their_labels_along(folder: Path, with_target: bool):
-    new = Idx(folder="old").reading(folder / "t10k-images-idx3-ubyte.gz", None, with_target)
+    new = Idx(folder="old").reading(folder / "t10k-images-idx3-ubyte.gz", {}, with_target)
     table = new.read(Path())
     assert table.rows == 3
     assert (TARGET in table.targets) == with_target
@@ -91,7 +91,7 @@ def test_new_images_bring_their_labels_along(folder: Path, with_target: bool):
 
 def test_new_images_whose_labels_cannot_be_told(folder: Path):
     with pytest.raises(DataError, match="the file of labels cannot be told from the name of the images"):
-        Idx(folder="old").reading(folder / "pictures", None, with_target=True)
+        Idx(folder="old").reading(folder / "pictures", {}, with_target=True)
 
 
 @pytest.mark.parametrize(

@@ -30,9 +30,9 @@ def test_numbers_keep_their_values(tmp_path: Path, given: str, kept: str):
     save(tmp_path, x=values, y=np.asarray([3, 4]))
     source = Npz(path="t.npz")
     table = source.read(tmp_path)
-    assert table.inputs[INPUT].dtype == kept
-    assert np.array_equal(table.inputs[INPUT], values)
-    assert table.targets[TARGET].tolist() == [3, 4]
+    assert table.inputs[INPUT].values.dtype == kept
+    assert np.array_equal(table.inputs[INPUT].values, values)
+    assert table.targets[TARGET].values.tolist() == [3, 4]
     signature = source.signature(tmp_path)
     assert signature.inputs[INPUT].shape == (3,)
     assert signature.inputs[INPUT].dtype == ("uint8" if given == "uint8" else "float32")
@@ -42,9 +42,9 @@ def test_single_numbers_become_rows_of_one(tmp_path: Path):
     save(tmp_path, x=np.arange(4.0), y=np.asarray(["a", "b", "a", "c"]))
     source = Npz(path="t.npz")
     table = source.read(tmp_path)
-    assert table.inputs[INPUT].shape == (4, 1)
+    assert table.inputs[INPUT].values.shape == (4, 1)
     assert source.signature(tmp_path).inputs[INPUT].shape == (1,)
-    assert table.targets[TARGET].tolist() == ["a", "b", "a", "c"]
+    assert table.targets[TARGET].values.tolist() == ["a", "b", "a", "c"]
 
 
 def test_parts_as_in_keras_s_archives(tmp_path: Path):
@@ -53,7 +53,7 @@ def test_parts_as_in_keras_s_archives(tmp_path: Path):
     table = source.read(tmp_path)
     assert table.rows == 4
     assert table.parts["test"].rows == 3
-    new = source.reading(tmp_path / "t.npz", None, with_target=False)
+    new = source.reading(tmp_path / "t.npz", {}, with_target=False)
     assert new.read(Path()).targets == {}
     assert new.own_parts == ()
 

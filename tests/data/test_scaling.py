@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from trainer_cli.data import scaling as scaling_module
 from trainer_cli.data.scaling import Scaling, fit_scaling
-from trainer_cli.data.source import Origin, ScalingMode
+from trainer_cli.data.source import InputArray, Origin, ScalingMode
 from trainer_cli.errors import DataError
 
 ORIGIN = Origin("t.csv", "line", 2)
@@ -21,8 +21,12 @@ tables = hnp.arrays(
 )
 
 
+def as_input(values: np.ndarray, features: tuple[str, ...] | None = None) -> InputArray:
+    return InputArray(values, ORIGIN, features)
+
+
 def run(mode: ScalingMode, values: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-    return fit_scaling(mode, values, rows, ORIGIN).apply(values, None, ORIGIN, None)
+    return fit_scaling(mode, as_input(values), rows).apply(as_input(values), None)
 
 
 @pytest.mark.parametrize("rows", [None, np.asarray([0, 2, 3, 7, 9])])
@@ -62,17 +66,17 @@ def test_a_constant_feature_becomes_0(mode: ScalingMode, constant: float):
 
 
 def test_statistics_come_from_the_given_rows_alone():
-    fitted = fit_scaling("min_max", np.asarray([[0.0], [4.0], [100.0]]), np.asarray([0, 1]), ORIGIN)
-    assert fitted.apply(np.asarray([[8.0]]), None, ORIGIN, None).tolist() == [[2.0]]
+    fitted = fit_scaling("min_max", as_input(np.asarray([[0.0], [4.0], [100.0]])), np.asarray([0, 1]))
+    assert fitted.apply(as_input(np.asarray([[8.0]])), None).tolist() == [[2.0]]
 
 
 @pytest.mark.parametrize(("mode", "scale"), [("none", 1.0), ("unit", 1 / 255)])
 def test_bytes_stay_bytes_and_are_not_copied_without_need(mode: ScalingMode, scale: float):
     values = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
-    fitted = fit_scaling(mode, values, None, ORIGIN)
+    fitted = fit_scaling(mode, as_input(values), None)
     assert fitted.input_scale == scale
-    assert np.shares_memory(fitted.apply(values, None, ORIGIN, None), values)
-    chosen = fitted.apply(values, np.asarray([1, 3]), ORIGIN, None)
+    assert np.shares_memory(fitted.apply(as_input(values), None), values)
+    chosen = fitted.apply(as_input(values), np.asarray([1, 3]))
     assert chosen.dtype == np.uint8
     assert np.array_equal(chosen, values[[1, 3]])
 
@@ -91,9 +95,9 @@ def test_numbers_as_bytes_are_divided_by_255():
 
 def test_a_number_too_large_for_float32():
     values = np.asarray([[0.0, 1.0], [2.0, 1e39]])
-    fitted = fit_scaling("none", values, None, ORIGIN)
+    fitted = fit_scaling("none", as_input(values), None)
     with pytest.raises(DataError) as error:
-        fitted.apply(values, np.asarray([1]), ORIGIN, ("a", "b"))
+        fitted.apply(as_input(values, ("a", "b")), np.asarray([1]))
     assert error.value.message == "t.csv, line 3, column `b`: expected a number that float32 can hold, found `1e+39`"
 
 
@@ -112,16 +116,16 @@ def test_numbers_too_large_for_their_statistics(mode: ScalingMode):
     ],
 )
 def test_new_data_of_another_kind(values: np.ndarray, message: str):
-    fitted = fit_scaling("unit", np.zeros((2, 2), np.uint8), None, ORIGIN)
+    fitted = fit_scaling("unit", as_input(np.zeros((2, 2), np.uint8)), None)
     with pytest.raises(DataError) as error:
-        fitted.apply(values, None, ORIGIN, None)
+        fitted.apply(as_input(values), None)
     assert error.value.message == message
 
 
 @given(tables, st.sampled_from(["none", "unit", "standardize", "min_max"]))
 def test_json_round_trip_is_exact(values: np.ndarray, mode: ScalingMode):
-    fitted = fit_scaling(mode, values, None, ORIGIN)
+    fitted = fit_scaling(mode, as_input(values), None)
     again = Scaling.from_json(json.loads(json.dumps(fitted.to_json())))
     probe = np.abs(values) % 255
-    assert np.array_equal(fitted.apply(probe, None, ORIGIN, None), again.apply(probe, None, ORIGIN, None))
+    assert np.array_equal(fitted.apply(as_input(probe), None), again.apply(as_input(probe), None))
     assert again.to_json() == fitted.to_json()

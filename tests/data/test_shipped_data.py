@@ -11,6 +11,7 @@ import pytest
 from trainer_cli.data.prepare import prepare
 from trainer_cli.data.source import INPUT, TARGET
 from trainer_cli.data.sources.csv import Csv
+from trainer_cli.data.targets import TargetSpec
 
 
 @pytest.mark.parametrize(
@@ -23,18 +24,18 @@ from trainer_cli.data.sources.csv import Csv
 )
 def test_shapes_and_ranges(root: Path, name: str, target: str, rows: int, columns: int, low: float, high: float):
     table = Csv(path=name, target=target).read(root / "configs" / "data")
-    values = table.inputs[INPUT]
+    values = table.inputs[INPUT].values
     assert values.shape == (rows, columns)
     assert low <= values.min()
     assert values.max() <= high
-    assert len(table.targets[TARGET]) == rows
+    assert len(table.targets[TARGET].values) == rows
 
 
 def test_classes_are_balanced(root: Path):
     folder = root / "configs" / "data"
-    digits = Csv(path="digits.csv.gz", target="label").read(folder).targets[TARGET].astype(int)
+    digits = Csv(path="digits.csv.gz", target="label").read(folder).targets[TARGET].values.astype(int)
     assert np.bincount(digits).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    species = Csv(path="iris.csv", target="species").read(folder).targets[TARGET]
+    species = Csv(path="iris.csv", target="species").read(folder).targets[TARGET].values
     assert np.unique(species, return_counts=True)[1].tolist() == [50, 50, 50]
 
 
@@ -48,7 +49,6 @@ def test_the_packed_file_is_reproducible_and_small(root: Path):
 
 def test_iris_s_species_become_indicators(root: Path):
     source = Csv(path="data/iris.csv", target="species", split={"test": 0.2, "stratify": True}, scaling="standardize")
-    data = prepare(source, root / "configs", "one_hot", 1, (3,))
-    assert data.encoding.classes == ("setosa", "versicolor", "virginica")
-    assert data.train.target is not None
-    assert data.train.target.sum(axis=0).tolist() == [40, 40, 40]
+    data = prepare(source, root / "configs", {"target": TargetSpec("one_hot", (3,))}, 1)
+    assert data.encoding.targets["target"].classes == ("setosa", "versicolor", "virginica")
+    assert data.train.targets["target"].sum(axis=0).tolist() == [40, 40, 40]

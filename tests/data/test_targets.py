@@ -8,29 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer_cli.data.source import INPUT, TARGET, Origin, Table
-from trainer_cli.data.targets import TargetEncoding, fit_targets
+from trainer_cli.data.source import Origin, TargetArray
+from trainer_cli.data.targets import TargetEncoding, TargetSpec, fit_target
 from trainer_cli.errors import DataError
 from trainer_cli.parts.loss import TargetForm
 
 
-def table(values: Any, *columns: str, features: bool = True) -> Table:
-    target = np.asarray(values)
+def table(values: Any, *columns: str, features: bool = True) -> TargetArray:
     origin = Origin("t.csv", "line", 2) if features else Origin("t.npz, array `y`")
-    return Table(
-        inputs={INPUT: np.zeros((len(target), 1))},
-        targets={TARGET: target},
-        digest="",
-        input_origin=origin,
-        target_origin=origin,
-        features=("a",) if features else None,
-        target_columns=columns or ("label",),
-    )
+    return TargetArray(np.asarray(values), origin, columns or ("label",), named=features)
 
 
 def encode(form: TargetForm, values: Any, shape: tuple[int, ...] | None = None, *columns: str) -> np.ndarray:
     given = table(values, *columns)
-    fitted = fit_targets(given, form, shape)
+    fitted = fit_target(given, TargetSpec(form, shape))
     encoded = fitted.apply(given)
     again = TargetEncoding.from_json(json.loads(json.dumps(fitted.to_json())))
     assert again == fitted
@@ -101,10 +92,10 @@ def test_values(values: Any, shape: tuple[int, ...] | None, columns: tuple[str, 
 
 
 def test_classes_are_remembered():
-    assert fit_targets(table(["b", "a", "b"]), "labels", (2,)).classes == ("a", "b")
-    assert fit_targets(table([1.0, 0.0]), "labels", (3,)).classes == (0, 1, 2)
-    assert fit_targets(table([1.0, 0.0]), "binary", (1,)).classes == (0, 1)
-    assert fit_targets(table([1.0, 0.0]), "values", (1,)).classes is None
+    assert fit_target(table(["b", "a", "b"]), TargetSpec("labels", (2,))).classes == ("a", "b")
+    assert fit_target(table([1.0, 0.0]), TargetSpec("labels", (3,))).classes == (0, 1, 2)
+    assert fit_target(table([1.0, 0.0]), TargetSpec("binary", (1,))).classes == (0, 1)
+    assert fit_target(table([1.0, 0.0]), TargetSpec("values", (1,))).classes is None
 
 
 @pytest.mark.parametrize(
@@ -206,7 +197,7 @@ def test_another_number_of_values_than_the_output_has(values: Any, columns: tupl
 def test_arrays_name_their_elements():
     given = table([[0, 1], [1, 7]], features=False)
     with pytest.raises(DataError) as error:
-        fit_targets(given, "labels", (2, 3)).apply(given)
+        fit_target(given, TargetSpec("labels", (2, 3))).apply(given)
     expected = "label out of range: the output has 3 units, that is labels 0 to 2, found `7`"
     assert error.value.message == f"t.npz, array `y`, row 1, element [1]: {expected}"
 
@@ -225,7 +216,7 @@ def test_arrays_name_their_elements():
     ],
 )
 def test_labels_that_training_did_not_know(known: Any, new: Any, message: str):
-    fitted = fit_targets(table(known), "labels", (2,))
+    fitted = fit_target(table(known), TargetSpec("labels", (2,)))
     with pytest.raises(DataError) as error:
         fitted.apply(table(new))
     assert error.value.message == f"t.csv, {message}"

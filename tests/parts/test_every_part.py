@@ -31,6 +31,8 @@ PARTS = [pytest.param(family, name, id=f"{family.noun}-{name}") for family in FA
 
 LEAST: dict[str, dict[str, Any]] = {
     "input": {"shape": [3]},
+    "block": {"layers": ["flatten"]},
+    "shared": {"of": "dense_1"},
     "dense": {"units": 2},
     "dropout": {"rate": 0.5},
     "reshape": {"target_shape": [-1]},

@@ -42,9 +42,9 @@ def test_keras_computes_the_same_values_and_gradients(keras: dict[str, Any]) -> 
         target, prediction = batch(target_of(part, case["target"])), batch(case["prediction"])
 
         def mean(target: Value, prediction: Value, part: Loss = part) -> Value:
-            per_sample = part.per_sample(target, Prediction(prediction))
-            assert per_sample.shape == (BATCH,)
-            return ir.reduce_mean(per_sample)
+            places = part.per_place(target, Prediction(prediction))
+            assert places.shape == prediction.shape[:-1]
+            return ir.reduce_mean(places)
 
         found = compute(mean, target, prediction)
         tolerance = 1e-9 if case["precision"] == "float64" else 1e-6
@@ -72,7 +72,7 @@ def test_gradient_is_what_finite_differences_say(name: str, from_logits: bool) -
     part = loss(type=name, **({"from_logits": from_logits} if "from_logits" in LOSSES.find(name).model_fields else {}))
     target = batch(TARGETS[part.target])
     check_gradients(
-        lambda prediction: part.per_sample(labels_like(prediction, target.array), Prediction(prediction)),
+        lambda prediction: part.per_place(labels_like(prediction, target.array), Prediction(prediction)),
         batch(LOGITS if from_logits else VALUES),
     )
 
@@ -101,9 +101,9 @@ def test_known_logits_given_logits_and_probabilities_agree(name: str, function: 
     assert made is not None
     target, logits = batch(TARGETS[plain.target]), batch(LOGITS)
     by_name = [
-        compute(lambda t, z: given.per_sample(t, Prediction(z)), target, logits),
-        compute(lambda t, z: plain.per_sample(t, Prediction(made.apply(z), made, z)), target, logits),
-        compute(lambda t, z: plain.per_sample(t, Prediction(made.apply(z))), target, logits),
+        compute(lambda t, z: given.per_place(t, Prediction(z)), target, logits),
+        compute(lambda t, z: plain.per_place(t, Prediction(made.apply(z), made, z)), target, logits),
+        compute(lambda t, z: plain.per_place(t, Prediction(made.apply(z))), target, logits),
     ]
     np.testing.assert_allclose(by_name[0], by_name[1], rtol=1e-12)
     np.testing.assert_allclose(by_name[0], by_name[2], rtol=1e-9)
@@ -118,7 +118,7 @@ def test_sure_and_wrong_costs_its_logit_and_has_a_gradient(name: str, function: 
     target = {"binary": np.array([[0.0, 1.0]]), "one_hot": np.array([[0.0, 1.0]]), "labels": np.array([1], np.int32)}
 
     def cost(t: Value, z: Value) -> Value:
-        return part.per_sample(t, Prediction(made.apply(z), made, z))
+        return part.per_place(t, Prediction(made.apply(z), made, z))
 
     operands = batch(target[part.target]), batch(logits)
     value = compute(cost, *operands, precision=np.float32)
@@ -134,7 +134,7 @@ def test_gradient_of_known_logits_is_probability_less_target() -> None:
         assert made is not None
         logits = np.array([[0.0, 0.0, 0.0], [2.0, -1.0, 0.0]])
         (*_, gradient) = compute_gradients(
-            lambda t, z, part=part, made=made: part.per_sample(t, Prediction(made.apply(z), made, z)),
+            lambda t, z, part=part, made=made: part.per_place(t, Prediction(made.apply(z), made, z)),
             batch(TARGETS[part.target]),
             batch(logits),
         )
@@ -145,7 +145,7 @@ def test_gradient_of_known_logits_is_probability_less_target() -> None:
 
 def test_a_certain_wrong_probability_costs_the_clipped_logarithm() -> None:
     part = loss(type="binary_crossentropy")
-    value = compute(lambda t, p: part.per_sample(t, Prediction(p)), batch([[1.0], [0.0]]), batch([[0.0], [1.0]]))
+    value = compute(lambda t, p: part.per_place(t, Prediction(p)), batch([[1.0], [0.0]]), batch([[0.0], [1.0]]))
     np.testing.assert_allclose(value, -np.log(1e-7), rtol=1e-6)
 
 
@@ -237,18 +237,18 @@ def test_what_a_hint_proposes_is_without_findings() -> None:
 def test_label_out_of_range_costs_nothing_rather_than_nan() -> None:
     # Data with such a label is refused before; the IR must still not read outside an array.
     part = loss(type="sparse_categorical_crossentropy", from_logits=True)
-    value = compute(lambda t, z: part.per_sample(t, Prediction(z)), batch(np.array([7, -1])), batch(LOGITS))
+    value = compute(lambda t, z: part.per_place(t, Prediction(z)), batch(np.array([7, -1])), batch(LOGITS))
     assert np.isfinite(value).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_further_axes_are_averaged(name: str) -> None:
+def test_every_place_has_a_loss_of_its_own(name: str) -> None:
     part = loss(type=name)
     prediction = np.stack([VALUES, VALUES[::-1]], axis=1)
     target = np.stack([TARGETS[part.target]] * 2, axis=1)
-    whole = compute(lambda t, p: part.per_sample(t, Prediction(p)), batch(target), batch(prediction))
+    whole = compute(lambda t, p: part.per_place(t, Prediction(p)), batch(target), batch(prediction))
     halves = [
-        compute(lambda t, p: part.per_sample(t, Prediction(p)), batch(target[:, i]), batch(prediction[:, i]))
+        compute(lambda t, p: part.per_place(t, Prediction(p)), batch(target[:, i]), batch(prediction[:, i]))
         for i in range(2)
     ]
-    np.testing.assert_allclose(whole, np.mean(halves, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(whole, np.stack(halves, axis=1), rtol=1e-12)

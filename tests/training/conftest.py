@@ -83,7 +83,7 @@ class LinearExecutable:
         beta = np.float32(hyperparameters["momentum"])
         for begin in range(0, len(order), self.batch_size):
             rows = order[begin : begin + self.batch_size]
-            x, y = split.inputs["input"][rows], split.target[rows]
+            x, y = split.inputs["input"][rows], split.targets["target"][rows]
             error = x @ self.values["dense_1/kernel"] + self.values["dense_1/bias"] - y
             loss = float((error.astype(np.float64) ** 2).sum())
             step = first_step + steps
@@ -105,7 +105,7 @@ class LinearExecutable:
         return LinearSlice(steps, len(order), totals, False)
 
     def evaluate(self, split, order):
-        x, y = split.inputs["input"][order], split.target[order]
+        x, y = split.inputs["input"][order], split.targets["target"][order]
         error = x @ self.values["dense_1/kernel"] + self.values["dense_1/bias"] - y
         totals = {"loss": np.asarray((error.astype(np.float64) ** 2).sum()), "rows": np.asarray(float(len(order)))}
         return LinearSlice(1, len(order), totals, False)
@@ -116,4 +116,6 @@ def linear():
     """(program class, executable class, split of 50 rows)."""
     x = RandomStream(1, "x").normal((50, 3)).astype(np.float32)
     y = (x @ np.array([1.0, -2.0, 0.5], np.float32) + 0.25).astype(np.float32)
-    return SimpleNamespace(Program=LinearProgram, Executable=LinearExecutable, split=Split({"input": x}, y, 50), seed=5)
+    return SimpleNamespace(
+        Program=LinearProgram, Executable=LinearExecutable, split=Split({"input": x}, {"target": y}, 50), seed=5
+    )

@@ -66,6 +66,6 @@ def test_evaluation_and_prediction_agree_with_training(one_thread):
     found = evaluate(last, threads=2)
     assert found.results["loss"] == summary["final"]["test_loss"]
     assert found.results["accuracy"] == summary["final"]["test_accuracy"]
-    ours, theirs = predict(last), predict(last, target="reference")
+    ours, theirs = predict(last)["prediction"], predict(last, target="reference")["prediction"]
     assert abs(ours.values - theirs.values).max() < 1e-5
     assert list(ours.class_names()) == list(theirs.class_names())

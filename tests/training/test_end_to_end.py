@@ -107,7 +107,7 @@ def test_predictions_name_classes_and_need_no_labels(digits, tmp_path):
     order = [place for place in reversed(range(len(header))) if place != label]
     text = "\n".join(",".join(row[place] for place in order) for row in [header, *rows[:50]])
     (tmp_path / "new.csv").write_text(text + "\n")
-    found = predict(directory, data=tmp_path / "new.csv", target="reference")
+    found = predict(directory, data=tmp_path / "new.csv", target="reference")["prediction"]
     assert found.values.shape == (50, 10)
     np.testing.assert_allclose(found.values.sum(1), 1, atol=1e-6)
     truth = [int(row[label]) for row in rows[:50]]

@@ -39,7 +39,7 @@ def bench(linear, tmp_path, monkeypatch):
     def split(begin, end):
         return SimpleNamespace(
             inputs={"input": linear.split.inputs["input"][begin:end]},
-            target=linear.split.target[begin:end],
+            targets={"target": linear.split.targets["target"][begin:end]},
             rows=end - begin,
         )
 

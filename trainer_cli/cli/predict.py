@@ -50,7 +50,10 @@ def command(
         )
     with _opened(output) as stream:
         (write_json_lines if as_json else write_csv)(found, stream)
-    options.say([f"{chosen.describe(path)}: {found.rows:,} rows{f' to {output}' if output else ''}"], quiet=quiet)
+    options.say(
+        [f"{chosen.describe(path)}: {next(iter(found.values())).rows:,} rows{f' to {output}' if output else ''}"],
+        quiet=quiet,
+    )
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The bind pass: a traced model, a loss and metrics in, the graph with the loss and the sums of every metric out."""
+"""The bind pass: a traced model, losses and metrics in, the graph with the loss and the sums of every metric out."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import NamedTuple
 from trainer_cli.compiler.trace import Trace
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import Value
+from trainer_cli.ir.graph import Graph, Value
 from trainer_cli.ir.primitive import IRError
-from trainer_cli.parts.loss import Finding, Loss, TargetForm
+from trainer_cli.parts.formulas import mean_per_sample, over_places
+from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
 from trainer_cli.parts.metric import Metric
 
 TARGET = "target"
@@ -19,6 +20,19 @@ LOSS_TOTAL = "loss"
 RESERVED = frozenset({LOSS_TOTAL, "phase", "epoch", "steps", "seconds", "learning_rate"})
 VALIDATION = "val_"
 """Keys in the line of an epoch that no metric may have, and how those of validation begin."""
+
+Path = tuple[str | int, ...]
+
+
+class Objective(NamedTuple):
+    """What is asked of one output: its loss with its weight in the sum, its metrics, and the places of both."""
+
+    output: str
+    loss: Loss
+    weight: float
+    metrics: Sequence[Metric]
+    loss_path: Path
+    metrics_path: Path
 
 
 class BoundMetric(NamedTuple):
@@ -30,85 +44,144 @@ class BoundMetric(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """`mean_loss`: the scalar to minimise; `totals`: sums over the batch by name; `warnings`: doubtful pairings."""
+    """`mean_loss`: the scalar to minimise; `totals`: sums over the batch by name; `losses`: those of the outputs' own
+    losses, by key, if there are several; `warnings`: doubtful pairings."""
 
     mean_loss: Value
     totals: dict[str, Value]
+    losses: dict[str, str]
     metrics: list[BoundMetric]
     warnings: list[Problem]
 
 
-def bind(trace: Trace, loss: Loss, metrics: Sequence[Metric]) -> Binding:
-    """Write the loss and the statistics of the metrics behind the prediction.
+def target_leaf(name: str) -> str:
+    """What the graph calls a target, whose name is `target` or that of its output."""
+    return name if name == TARGET else f"{TARGET}:{name}"
 
-    The total named `loss` is the sum over the samples, the regularization counted once per sample, so that its
-    quotient by the number of samples is the epoch's loss. Raises ConfigError for pairings that cannot work.
+
+def bind(trace: Trace, objectives: Sequence[Objective]) -> Binding:
+    """Write the losses and the statistics of the metrics behind the predictions.
+
+    The total named `loss` is the mean over the batch times its rows, regularization included, so that its quotient by
+    the number of samples is the epoch's loss. Places that a mask leaves out count neither in the loss nor in a metric.
+    Raises ConfigError for pairings that cannot work.
     """
-    graph, prediction = trace.graph, trace.prediction
-    warnings = _judge(loss.findings(prediction), ("loss",))
-    target = _target(trace, loss.target)
+    graph, several = trace.graph, len(trace.predictions) > 1
+    warnings: list[Problem] = []
+    totals: dict[str, Value] = {}
+    losses: dict[str, str] = {}
+    targets: dict[str, Value] = {}
+    weights: dict[str, Value | None] = {}
+    found: list[tuple[Value, Value]] = []
+    for objective in objectives:
+        name, loss = objective.output, objective.loss
+        prediction = trace.predictions[name]
+        warnings += _judge(loss.findings(prediction), objective.loss_path)
+        targets[name] = _target(graph, target_leaf(name if several else TARGET), prediction, loss.target)
+        with graph.layer("loss" if not several else f"{name}_loss"):
+            weights[name] = _weights(prediction)
+            total, mean = _mean(loss, targets[name], prediction, weights[name], objective.loss_path)
+            if several:
+                losses[f"{name}_loss"] = f"{name}_loss"
+                totals[f"{name}_loss"] = total
+            if objective.weight != 1.0:
+                total, mean = total * objective.weight, mean * objective.weight
+        found.append((total, mean))
     with graph.layer("loss"):
-        try:
-            per_sample = loss.per_sample(target, prediction)
-        except IRError as error:
-            shape = prediction.value.shape[1:]
-            message = f"{loss.type} does not fit an output of shape {shape}"
-            raise ConfigError([Problem(message, ("loss",), str(error).split(": ")[-1])]) from error
-        total = ir.reduce_sum(per_sample)
-        mean = total / graph.batch_size()
+        total, mean = found[0]
+        for further_total, further_mean in found[1:]:
+            total, mean = total + further_total, mean + further_mean
         for spec in trace.weights.values():
             # As in Keras, weights that are not trained have no penalty.
             if spec.regularizer is not None and spec.trainable:
                 penalty = spec.regularizer.penalty(graph.weight(spec.name, spec.shape))
                 total = total + penalty * graph.batch_size()
                 mean = mean + penalty
-    totals = {LOSS_TOTAL: total}
+    totals = {LOSS_TOTAL: total, **totals}
     bound: list[BoundMetric] = []
-    for index, given in enumerate(metrics):
-        metric = given.resolve(loss, prediction)
-        warnings += _judge(metric.findings(loss.target, prediction), ("metrics", index))
-        key = _key(given, {known.key for known in bound}, ("metrics", index, "name"))
-        with graph.layer(key):
-            try:
-                statistics = metric.statistics(target, prediction, loss.target)
-            except IRError as error:
-                shape = prediction.value.shape[1:]
-                message = f"{metric.type} does not fit an output of shape {shape}"
-                raise ConfigError([Problem(message, ("metrics", index), str(error).split(": ")[-1])]) from error
-        names = {name: f"{key}/{name}" for name in statistics}
-        totals.update({names[name]: value for name, value in statistics.items()})
-        bound.append(BoundMetric(key, metric, names))
+    for objective in objectives:
+        name = objective.output
+        prediction, prefix = trace.predictions[name], f"{name}_" if several else ""
+        for index, given in enumerate(objective.metrics):
+            path = (*objective.metrics_path, index)
+            metric = given.resolve(objective.loss, prediction)
+            warnings += _judge(metric.findings(objective.loss.target, prediction), path)
+            key = _key(given, prefix, {known.key for known in bound} | set(losses), path)
+            with graph.layer(key):
+                try:
+                    form = objective.loss.target
+                    statistics = metric.statistics(targets[name], prediction, form, weights[name])
+                except IRError as error:
+                    message = f"{metric.type} does not fit an output of shape {prediction.value.shape[1:]}"
+                    raise ConfigError([Problem(message, path, str(error).split(": ")[-1])]) from error
+            names = {statistic: f"{key}/{statistic}" for statistic in statistics}
+            totals.update({names[statistic]: value for statistic, value in statistics.items()})
+            bound.append(BoundMetric(key, metric, names))
     for name, value in totals.items():
         if value.batched or value.dtype != "float":
             raise IRError(f"the statistic {name} must be a float sum over the batch, not {value!r}")
-    return Binding(mean, totals, bound, warnings)
+    return Binding(mean, totals, losses, bound, warnings)
 
 
-def _key(metric: Metric, taken: set[str], path: tuple[str | int, ...]) -> str:
-    """The name that the config gives, or the type, numbered where it stands twice."""
+def _weights(prediction: Prediction) -> Value | None:
+    """How much each place of an output counts, in the shape of the output without its last axis; None: all the same."""
+    mask, value = prediction.mask, prediction.value
+    places = value.shape[:-1]
+    if mask is None or mask.rank > len(places):
+        return None
+    weights = ir.cast(mask, "float")
+    return weights if mask.rank == len(places) else ir.broadcast_to(_with_axes(weights, len(places)), places)
+
+
+def _with_axes(x: Value, rank: int) -> Value:
+    return ir.reshape(x, (*x.shape, *(1,) * (rank - x.rank)))
+
+
+def _mean(loss: Loss, target: Value, prediction: Prediction, weights: Value | None, path: Path) -> tuple[Value, Value]:
+    """A loss's mean over the batch, times the rows and as it is."""
+    graph = target.graph
+    try:
+        places = loss.per_place(target, prediction)
+    except IRError as error:
+        message = f"{loss.type} does not fit an output of shape {prediction.value.shape[1:]}"
+        raise ConfigError([Problem(message, path, str(error).split(": ")[-1])]) from error
+    if weights is None:
+        total = ir.reduce_sum(mean_per_sample(places))
+        return total, total / graph.batch_size()
+    # As in Keras, the mean is over the places of all samples together, so that long sequences count for more.
+    if weights.rank < places.rank:
+        weights = over_places(weights, places)
+    count = ir.reduce_sum(weights)
+    summed = ir.reduce_sum(places * weights)
+    mean = ir.select(ir.greater(count, 0.0), summed / ir.maximum(count, 1.0), 0.0)
+    return mean * graph.batch_size(), mean
+
+
+def _key(metric: Metric, prefix: str, taken: set[str], path: Path) -> str:
+    """The name that the config gives, or the type behind the output's name, numbered where it stands twice."""
     if metric.name is not None:
         key = metric.name
         if key in taken:
-            raise ConfigError([Problem(f"two metrics are called `{key}`", path, "give one another `name`")])
+            raise ConfigError([Problem(f"two metrics are called `{key}`", (*path, "name"), "give one another `name`")])
         if key in RESERVED or key.startswith(VALIDATION):
             message = f"a metric cannot be called `{key}`: the line of an epoch has another value of that name"
-            raise ConfigError([Problem(message, path, "give it another `name`")])
+            raise ConfigError([Problem(message, (*path, "name"), "give it another `name`")])
         return key
-    key, number = metric.type, 1
+    key, number = prefix + metric.type, 1
     while key in taken:
         number += 1
-        key = f"{metric.type}_{number}"
+        key = f"{prefix}{metric.type}_{number}"
     return key
 
 
-def _target(trace: Trace, form: TargetForm) -> Value:
-    shape = trace.prediction.value.shape
+def _target(graph: Graph, leaf: str, prediction: Prediction, form: TargetForm) -> Value:
+    shape = prediction.value.shape
     if form == "labels":
-        return trace.graph.input(TARGET, shape[:-1] if len(shape) > 1 else shape, "int")
-    return trace.graph.input(TARGET, shape, "float")
+        return graph.input(leaf, shape[:-1] if len(shape) > 1 else shape, "int")
+    return graph.input(leaf, shape, "float")
 
 
-def _judge(findings: Sequence[Finding], path: tuple[str | int, ...]) -> list[Problem]:
+def _judge(findings: Sequence[Finding], path: Path) -> list[Problem]:
     """Doubtful findings as warnings; raises ConfigError for impossible ones."""
     problems = [(finding, Problem(finding.message, path, finding.hint)) for finding in findings]
     impossible = [problem for finding, problem in problems if finding.severity == "impossible"]

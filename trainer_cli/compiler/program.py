@@ -1,4 +1,4 @@
-"""Programs: a config, the signature of its input and a phase in, the graphs of training, evaluation and prediction out.
+"""Programs: a config, the signatures of its inputs and a phase in, the graphs of training, evaluation, prediction out.
 
 Building a program touches no weights and no data. It is what every target compiles.
 """
@@ -6,37 +6,63 @@ Building a program touches no weights and no data. It is what every target compi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from trainer_cli.compiler.bind import LOSS_TOTAL, TARGET, BoundMetric, bind
-from trainer_cli.compiler.trace import INPUT, InputSpec, LayerRow, WeightSpec, as_stored, trace
+from trainer_cli.compiler.bind import LOSS_TOTAL, TARGET, BoundMetric, Objective, bind, target_leaf
+from trainer_cli.compiler.trace import (
+    InputSpec,
+    LayerRow,
+    Trace,
+    WeightSpec,
+    as_stored,
+    input_leaf,
+    nodes_of,
+    trace,
+)
 from trainer_cli.compiler.update import SlotSpec, Update, write_updates
 from trainer_cli.config.schema import Config, PhaseSettings, phase_settings
+from trainer_cli.data.source import INPUT
+from trainer_cli.data.targets import TargetSpec
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.graph import Graph
 from trainer_cli.ir.random import RandomStream
 from trainer_cli.lazy import NDArray, np
-from trainer_cli.parts.loss import Loss, TargetForm
+from trainer_cli.parts.loss import Loss
 from trainer_cli.parts.metric import Metric
 from trainer_cli.parts.optimizer import Optimizer
 
-__all__ = ["INPUT", "LOSS_TOTAL", "TARGET", "InputSpec", "Program", "build_program"]
+__all__ = ["INPUT", "LOSS_TOTAL", "PREDICTION", "TARGET", "InputSpec", "Output", "Program", "build_program"]
 
 PREDICTION = "prediction"
+"""The name of the output of a model that has one; the outputs of others are called after their layers."""
+
+
+class Output(NamedTuple):
+    """An output of the model: the shape of a row, its activation, its loss, and the name of its target in the data.
+
+    `loss` and `target` are None where nothing is asked of the output.
+    """
+
+    shape: tuple[int, ...]
+    activation: str | None
+    loss: Loss | None = None
+    target: str | None = None
 
 
 @dataclass(eq=False, repr=False)
 class Program:
     """A compiled model, independent of any target.
 
-    `predict` maps `input` to the output `prediction`. `evaluate` and `train` (None while optimizer or loss is
-    missing) give totals: sums over the batch by name. `train` also gives the next value of weights and slots.
-    `tokens` names the inputs of whole numbers, and what their values must stay below if a layer says so.
+    `inputs` and `outputs` are the model's by name; models with one each call them `input` and `prediction`. `predict`
+    has the outputs' values by these names. `evaluate` and `train` (None while optimizer or loss is missing) give sums
+    over the batch by name. `train` also gives the next value of weights and slots. `tokens` names the inputs of whole
+    numbers, and what their values must stay below if a layer says so.
     """
 
-    input: InputSpec
-    output_shape: tuple[int, ...]
+    inputs: dict[str, InputSpec]
+    outputs: dict[str, Output]
     layers: list[LayerRow]
     weights: dict[str, WeightSpec]
     predict: Graph
@@ -44,10 +70,9 @@ class Program:
     train: Graph | None = None
     slots: dict[str, SlotSpec] = field(default_factory=dict)
     hyperparameters: dict[str, float] = field(default_factory=dict)
+    losses: dict[str, str] = field(default_factory=dict)
     metrics: list[BoundMetric] = field(default_factory=list)
     optimizer: Optimizer | None = None
-    loss: Loss | None = None
-    output_activation: str | None = None
     tokens: dict[str, int | None] = field(default_factory=dict)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -57,8 +82,26 @@ class Program:
         return self.train is not None
 
     @property
-    def target_form(self) -> TargetForm | None:
-        return None if self.loss is None else self.loss.target
+    def targets(self) -> dict[str, TargetSpec]:
+        """What is wanted of the data's targets, by their names."""
+        return {
+            output.target: TargetSpec(output.loss.target, output.shape)
+            for output in self.outputs.values()
+            if output.target is not None and output.loss is not None
+        }
+
+    @property
+    def leaves(self) -> dict[str, str]:
+        """What the graphs call the inputs and targets of the data, by the data's names."""
+        return {
+            **{name: input_leaf(name) for name in self.inputs},
+            **{name: target_leaf(name) for name in self.targets},
+        }
+
+    @property
+    def input_leaves(self) -> dict[str, InputSpec]:
+        """The inputs by the names that the graphs call them."""
+        return {input_leaf(name): spec for name, spec in self.inputs.items()}
 
     @property
     def parameters(self) -> int:
@@ -89,44 +132,48 @@ class Program:
 
     def results(self, totals: Mapping[str, NDArray[np.float64]], rows: int) -> dict[str, float]:
         """The epoch's loss and metrics by key, from the totals over its rows."""
-        results = {LOSS_TOTAL: float(totals[LOSS_TOTAL]) / rows if rows else math.nan}
+        keys = {LOSS_TOTAL: LOSS_TOTAL, **self.losses}
+        results = {key: float(totals[name]) / rows if rows else math.nan for key, name in keys.items()}
         for bound in self.metrics:
             own = {statistic: totals[name] for statistic, name in bound.totals.items()}
             results[bound.key] = float(bound.metric.result(own))
         return results
 
 
-def build_program(config: Config, input_spec: InputSpec, *, phase: int = 0) -> Program:
+def build_program(config: Config, inputs: InputSpec | Mapping[str, InputSpec], *, phase: int = 0) -> Program:
     """Compile a config for one phase. Without optimizer or loss the program can predict and nothing else.
 
-    Raises ConfigError for shapes that do not fit, impossible pairings and what is not supported.
+    `inputs` are the model's by name; one by itself is that of a model with one input. Raises ConfigError for shapes
+    that do not fit, impossible pairings and what is not supported.
     """
     settings = phase_settings(config, phase)
     architecture = config.architecture
-    input_spec = as_stored(architecture, input_spec)
-    inference = trace(architecture, input_spec, training=False, freeze=settings.freeze)
-    inference.graph.outputs[PREDICTION] = inference.prediction.value
-    output_shape = tuple(int(extent) for extent in inference.prediction.value.shape[1:])
-    program = Program(input_spec, output_shape, inference.layers, inference.weights, inference.graph)
-    program.output_activation = inference.prediction.activation_name
-    if input_spec.dtype == "int32":
-        program.tokens[INPUT] = inference.bounds.get(INPUT)
-    if settings.loss is None:
+    nodes = nodes_of(architecture)
+    given = {INPUT: inputs} if isinstance(inputs, InputSpec) else dict(inputs)
+    inference = trace(architecture, given, training=False, freeze=settings.freeze)
+    specs = {name: as_stored(nodes, name, given[name]) for name in nodes.inputs}
+    objectives = _objectives(settings, list(inference.predictions)) if settings.loss is not None else []
+    outputs = _outputs(inference, objectives)
+    for name, prediction in zip(outputs, inference.predictions.values(), strict=True):
+        inference.graph.outputs[name] = prediction.value
+    program = Program(specs, outputs, inference.layers, inference.weights, inference.graph)
+    program.tokens = {name: inference.bounds.get(name) for name, spec in specs.items() if spec.dtype == "int32"}
+    program.warnings = inference.warnings
+    if not objectives:
         return program
-    loss, metrics = _single(settings)
-    program.loss = loss
 
-    evaluation = trace(architecture, input_spec, training=False, freeze=settings.freeze)
-    bound = bind(evaluation, loss, metrics)
+    evaluation = trace(architecture, given, training=False, freeze=settings.freeze)
+    bound = bind(evaluation, objectives)
     evaluation.graph.outputs.update(bound.totals)
-    program.evaluate, program.metrics, program.warnings = evaluation.graph, bound.metrics, bound.warnings
+    program.evaluate, program.losses, program.metrics = evaluation.graph, bound.losses, bound.metrics
+    program.warnings = [*inference.warnings, *bound.warnings]
     if settings.optimizer is None:
         return program
     if not program.trainable_weights:
         raise ConfigError([Problem("nothing to train: every weight is frozen or there is none", ("architecture",))])
 
-    training = trace(architecture, input_spec, training=True, freeze=settings.freeze)
-    bound = bind(training, loss, metrics)
+    training = trace(architecture, given, training=True, freeze=settings.freeze)
+    bound = bind(training, objectives)
     training.graph.outputs.update(bound.totals)
     update: Update = write_updates(training.graph, bound.mean_loss, training.weights, settings.optimizer)
     training.graph.updates.update(training.updates)
@@ -135,15 +182,54 @@ def build_program(config: Config, input_spec: InputSpec, *, phase: int = 0) -> P
     return program
 
 
-def _single(settings: PhaseSettings) -> tuple[Loss, list[Metric]]:
-    """The loss and metrics of the one output. Raises ConfigError for settings by output name."""
+def _outputs(trace: Trace, objectives: Sequence[Objective]) -> dict[str, Output]:
+    """The outputs as the program calls them."""
+    several = len(trace.predictions) > 1
+    losses = {objective.output: objective.loss for objective in objectives}
+    outputs = {}
+    for name, prediction in trace.predictions.items():
+        shape = tuple(int(extent) for extent in prediction.value.shape[1:])
+        loss = losses.get(name)
+        target = None if loss is None else name if several else TARGET
+        outputs[name if several else PREDICTION] = Output(shape, prediction.activation_name, loss, target)
+    return outputs
+
+
+def _objectives(settings: PhaseSettings, outputs: Sequence[str]) -> list[Objective]:
+    """What is asked of each output: one loss or list of metrics is meant for all, mappings go by output.
+
+    An output that a mapping of losses leaves out is only predicted. Raises ConfigError for names of no output.
+    """
+    losses, metrics, weights = settings.loss, settings.metrics, settings.loss_weights
     problems = []
-    if isinstance(settings.loss, dict):
-        problems.append(Problem("a loss by output name is not supported yet: the model has one output", ("loss",)))
-    if isinstance(settings.metrics, dict):
-        problems.append(Problem("metrics by output name are not supported yet: give a list", ("metrics",)))
-    if settings.loss_weights is not None:
-        problems.append(Problem("`loss_weights` is not supported yet: the model has one output", ("loss_weights",)))
-    if problems or settings.loss is None or isinstance(settings.loss, dict) or isinstance(settings.metrics, dict):
+    for key, given in (("loss", losses), ("metrics", metrics), ("loss_weights", weights)):
+        for name in given if isinstance(given, dict) else ():
+            if name not in outputs:
+                hint = f"outputs: {', '.join(outputs)}" if len(outputs) > 1 else f"the model has one, `{outputs[0]}`"
+                problems.append(Problem(f"`{name}` is no output of the model", (key, name), hint))
+            elif isinstance(losses, dict) and name not in losses:
+                hint = f"give it one under `loss`: `{name}: …`"
+                problems.append(Problem(f"the output `{name}` has no loss", (key, name), hint))
+    if isinstance(losses, dict) and not losses:
+        problems.append(Problem("no output has a loss", ("loss",), f"outputs: {', '.join(outputs)}"))
+    if problems:
         raise ConfigError(problems)
-    return settings.loss, list(settings.metrics)
+    objectives = []
+    for name in outputs:
+        loss = losses.get(name) if isinstance(losses, dict) else losses
+        if loss is None:
+            continue
+        own: Sequence[Metric] = metrics.get(name, []) if isinstance(metrics, dict) else metrics
+        if not isinstance(metrics, dict) and len(outputs) > 1:
+            own = [m if m.name is None else m.model_copy(update={"name": f"{name}_{m.name}"}) for m in own]
+        objectives.append(
+            Objective(
+                name,
+                loss,
+                1.0 if weights is None else weights.get(name, 1.0),
+                own,
+                ("loss", name) if isinstance(losses, dict) else ("loss",),
+                ("metrics", name) if isinstance(metrics, dict) else ("metrics",),
+            )
+        )
+    return objectives

@@ -1,14 +1,15 @@
-"""The trace pass: an architecture and the signature of its input in, a forward graph with its weights out."""
+"""The trace pass: an architecture and the signatures of its inputs in, a forward graph with its weights out."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn
 
-from trainer_cli.config.schema import Architecture, layer_names
+from trainer_cli.config.layers import Node, Nodes, write_out
+from trainer_cli.config.schema import Architecture
+from trainer_cli.data.source import INPUT
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph, Value
@@ -20,8 +21,6 @@ from trainer_cli.parts.initializer import Initializer
 from trainer_cli.parts.layer import Layer
 from trainer_cli.parts.loss import Prediction
 from trainer_cli.parts.regularizer import Regularizer
-
-INPUT = "input"
 
 _HANDED_ON = frozenset({"reshape", "transpose", "broadcast", "slice", "reverse", "concatenate", "stop_gradient"})
 """Primitives whose elements are their operands'."""
@@ -67,30 +66,36 @@ class LayerRow(NamedTuple):
 
 @dataclass(eq=False, repr=False)
 class Trace:
-    """A traced architecture: the graph, its input, its prediction, and what the layers asked for.
+    """A traced architecture: the graph, its inputs and predictions by name, and what the layers asked for.
 
-    `bounds`: by the names of inputs, what the whole numbers in them must stay below.
+    `bounds`: by the names of inputs, what the whole numbers in them must stay below. `warnings`: masks that are lost.
     """
 
     graph: Graph
-    input: Value
-    prediction: Prediction
+    inputs: dict[str, Value]
+    predictions: dict[str, Prediction]
     layers: list[LayerRow]
     weights: dict[str, WeightSpec]
     updates: dict[str, Value] = field(default_factory=dict)
     bounds: dict[str, int] = field(default_factory=dict)
+    warnings: list[Problem] = field(default_factory=list)
+
+
+def input_leaf(name: str) -> str:
+    """What the graph calls an input of the model. No weight and no hyper-parameter has such a name."""
+    return name if name == INPUT else f"{INPUT}:{name}"
 
 
 class Scope:
     """The trace as one layer sees it; see `trainer_cli.parts.layer.LayerScope`."""
 
-    def __init__(self, tracer: _Tracer, index: int, layer: Layer, name: str, frozen: bool) -> None:
+    def __init__(self, tracer: _Tracer, node: Node, frozen: bool, masks: tuple[Value | None, ...]) -> None:
         self._tracer = tracer
-        self._index = index
-        self._layer = layer
-        self._name = name
+        self._node = node
         self._frozen = frozen
+        self._masks = masks
         self._streams = 0
+        self.given_mask: Value | None = None
 
     @property
     def training(self) -> bool:
@@ -99,6 +104,13 @@ class Scope:
     @property
     def frozen(self) -> bool:
         return self._frozen
+
+    @property
+    def masks(self) -> tuple[Value | None, ...]:
+        return self._masks
+
+    def give_mask(self, mask: Value | None) -> None:
+        self.given_mask = mask
 
     def weight(
         self,
@@ -114,14 +126,22 @@ class Scope:
             misfit = None if part is None else part.misfit(shape)
             if misfit is not None:
                 given = f"{name}_{kind}"
-                self.refuse(misfit, field=given if given in type(self._layer).model_fields else None)
-        full = f"{self._name}/{name}"
-        spec = WeightSpec(full, self._name, shape, initializer, regularizer, constraint, trainable and not self._frozen)
-        self._tracer.weights.setdefault(full, spec)
-        return self._tracer.graph.weight(full, shape)
+                self.refuse(misfit, field=given if given in type(self._node.layer).model_fields else None)
+        owner = self._node.owner
+        full = f"{owner}/{name}"
+        spec = WeightSpec(full, owner, shape, initializer, regularizer, constraint, trainable and not self._frozen)
+        known = self._tracer.weights.setdefault(full, spec)
+        if known.shape != shape:
+            self.refuse(f"shares `{full}` of shape {known.shape}, but its own input asks for {shape}", field="of")
+        # A layer that is used again goes on from the statistics that its last use has left.
+        pending = self._tracer.updates.get(full)
+        return self._tracer.graph.weight(full, shape) if pending is None else pending
 
     def assign(self, weight: Value, value: Value) -> None:
-        self._tracer.updates[weight.name] = value
+        known = self._tracer.assigned.get(weight)
+        name = weight.name if known is None else known
+        self._tracer.updates[name] = value
+        self._tracer.assigned[value] = name
 
     def expect_below(self, x: Value, bound: int) -> None:
         if x.op == "input":
@@ -144,13 +164,13 @@ class Scope:
 
     def random_uniform(self, like: Value) -> Value:
         graph = self._tracer.graph
-        stream = stream_number("layer", self._name, self._streams)
+        stream = stream_number("layer", self._node.name, self._streams)
         self._streams += 1
         return ir.random_uniform(graph.seed(), graph.step(), stream, like.shape)
 
     def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
-        path: tuple[str | int, ...] = ("architecture", self._index)
-        raise ConfigError([Problem(f"{self._name}: {message}", path if field is None else (*path, field), hint)])
+        path = self._node.path if field is None else (*self._node.path, field)
+        raise ConfigError([Problem(f"{self._node.name}: {message}", path, hint)])
 
 
 class _Tracer:
@@ -159,121 +179,123 @@ class _Tracer:
         self.graph = Graph()
         self.weights: dict[str, WeightSpec] = {}
         self.updates: dict[str, Value] = {}
+        self.assigned: dict[Value, str] = {}
         self.bounds: dict[str, int] = {}
         self.activations: dict[Value, tuple[Activation, Value]] = {}
+        self.masks: dict[str, Value | None] = {}
+        self.warnings: list[Problem] = []
 
 
-def declared_input(architecture: Architecture) -> tuple[int, ...] | None:
-    """The shape that an `input` layer declares, None if there is none."""
-    first = architecture.layers[0]
-    shape: Any = getattr(first, "shape", None)
-    return tuple(shape) if first.type == "input" and shape is not None else None
+def nodes_of(architecture: Architecture) -> Nodes:
+    """The architecture written out. Raises ConfigError."""
+    return write_out(architecture.layers, architecture.inputs, architecture.outputs)
 
 
-def as_stored(architecture: Architecture, input_spec: InputSpec) -> InputSpec:
-    """The input as the model wants its rows in memory: whole numbers if its `input` layer says so."""
-    first = architecture.layers[0]
-    if first.type == "input" and getattr(first, "dtype", None) == "int32":
-        return InputSpec(input_spec.shape, "int32")
-    return input_spec
+def declared_input(nodes: Nodes, name: str) -> InputSpec | None:
+    """What an `input` layer says of an input of the model, None if there is none."""
+    node = nodes.declared(name)
+    if node is None:
+        return None
+    shape: Any = getattr(node.layer, "shape")  # noqa: B009
+    dtype: Literal["float32", "int32"] = getattr(node.layer, "dtype")  # noqa: B009
+    return InputSpec(tuple(shape), dtype)
 
 
-def trace(architecture: Architecture, input_spec: InputSpec, *, training: bool, freeze: Iterable[str] = ()) -> Trace:
+def as_stored(nodes: Nodes, name: str, spec: InputSpec) -> InputSpec:
+    """An input as the model wants its rows in memory: whole numbers if its `input` layer says so."""
+    declared = declared_input(nodes, name)
+    return InputSpec(spec.shape, "int32") if declared is not None and declared.dtype == "int32" else spec
+
+
+def trace(
+    architecture: Architecture, inputs: Mapping[str, InputSpec], *, training: bool, freeze: Iterable[str] = ()
+) -> Trace:
     """Write the forward pass: each layer takes the one above it, or those that its `inputs` name.
 
-    Raises ConfigError with the place of the layer for shapes that do not fit and for what is not supported.
+    `inputs` are the model's by name. Raises ConfigError with the place of the layer for shapes that do not fit and for
+    what is not supported.
     """
-    _refuse_graphs(architecture)
-    declared = declared_input(architecture)
-    if declared is not None and declared != input_spec.shape:
-        message = f"the `input` layer declares rows of shape {declared}, the data has rows of shape {input_spec.shape}"
-        raise ConfigError([Problem(message, ("architecture", 0, "shape"))])
+    nodes = nodes_of(architecture)
+    _check_inputs(nodes, inputs)
     tracer = _Tracer(training)
-    frozen = set(freeze)
-    integers = as_stored(architecture, input_spec).dtype == "int32"
-    source = tracer.graph.input(INPUT, (BATCH, *input_spec.shape), "int" if integers else "float")
-    names = layer_names(architecture.layers)
-    taken = _connections(architecture, names)
-    outputs: dict[str, Value] = {INPUT: source}
-    rows = []
-    for index, (layer, name) in enumerate(zip(architecture.layers, names, strict=True)):
-        scope = Scope(tracer, index, layer, name, name in frozen or not layer.trainable)
-        given = [outputs[other] for other in taken[index]]
-        with tracer.graph.layer(name):
-            try:
-                value = outputs[name] = layer.trace(scope, *given)
-            except IRError as error:
-                shapes = " and ".join(str(_shown(operand.shape)) for operand in given)
-                scope.refuse(f"its input of shape {shapes} does not fit", hint=str(error).split(": ")[-1])
-        own = [spec for spec in tracer.weights.values() if spec.layer == name]
-        rows.append(
-            LayerRow(
-                name,
-                layer.type,
-                _shown(value.shape),
-                sum(spec.size for spec in own),
-                sum(spec.size for spec in own if spec.trainable),
-            )
-        )
-    value = outputs[names[-1]]
-    activation, logits = tracer.activations.get(value, (None, None))
-    prediction = Prediction(value, activation, logits)
-    return Trace(tracer.graph, source, prediction, rows, tracer.weights, tracer.updates, tracer.bounds)
+    frozen = nodes.owners(list(freeze))
+    outputs: dict[str, Value] = {}
+    for name in nodes.inputs:
+        spec = as_stored(nodes, name, inputs[name])
+        dtype: Literal["int", "float"] = "int" if spec.dtype == "int32" else "float"
+        outputs[name] = tracer.graph.input(input_leaf(name), (BATCH, *spec.shape), dtype)
+    sources = dict(outputs)
+    rows = [_apply(tracer, node, outputs, node.owner in frozen) for node in nodes.nodes]
+    predictions = {}
+    for name, end in nodes.outputs.items():
+        value = outputs[end]
+        activation, logits = tracer.activations.get(value, (None, None))
+        predictions[name] = Prediction(value, activation, logits, tracer.masks.get(end))
+    bounds = {name: tracer.bounds[value.name] for name, value in sources.items() if value.name in tracer.bounds}
+    return Trace(tracer.graph, sources, predictions, rows, tracer.weights, tracer.updates, bounds, tracer.warnings)
+
+
+def _check_inputs(nodes: Nodes, inputs: Mapping[str, InputSpec]) -> None:
+    problems = []
+    for name in nodes.inputs:
+        node, declared = nodes.declared(name), declared_input(nodes, name)
+        if name not in inputs:
+            has = ", ".join(f"`{known}`" for known in inputs)
+            what = "one input" if len(inputs) == 1 else f"the inputs {has}"
+            message = f"the model has an input `{name}`, the data has {what}"
+            problems.append(Problem(message, ("data",), "say under `data` which arrays or columns are which input"))
+        elif node is not None and declared is not None and declared.shape != inputs[name].shape:
+            shape = inputs[name].shape
+            message = f"the `input` layer declares rows of shape {declared.shape}, the data has rows of shape {shape}"
+            problems.append(Problem(message, (*node.path, "shape")))
+    for name in inputs:
+        if name not in nodes.inputs:
+            wanted = ", ".join(f"`{known}`" for known in nodes.inputs)
+            message = f"the data has an input `{name}`, the model has {wanted}"
+            problems.append(Problem(message, ("data",), "give the model an `input` layer of that name"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _apply(tracer: _Tracer, node: Node, outputs: dict[str, Value], frozen: bool) -> LayerRow:
+    """Write one node; its row in the table of layers."""
+    name, layer = node.name, node.layer
+    given = [outputs[other] for other in node.inputs]
+    masks = tuple(tracer.masks.get(other) for other in node.inputs)
+    scope = Scope(tracer, node, frozen or not node.trainable, masks)
+    known = set(tracer.weights)
+    with tracer.graph.layer(name):
+        try:
+            value = outputs[name] = layer.trace(scope, *given)
+            tracer.masks[name] = _mask_behind(tracer, node, scope, value)
+        except IRError as error:
+            shapes = " and ".join(str(_shown(operand.shape)) for operand in given)
+            scope.refuse(f"its input of shape {shapes} does not fit", hint=str(error).split(": ")[-1])
+    own = [spec for weight, spec in tracer.weights.items() if weight not in known]
+    trainable = sum(spec.size for spec in own if spec.trainable)
+    return LayerRow(name, layer.type, _shown(value.shape), sum(spec.size for spec in own), trainable)
+
+
+def _mask_behind(tracer: _Tracer, node: Node, scope: Scope, value: Value) -> Value | None:
+    """The mask of a layer's result."""
+    layer: Layer = node.layer
+    if layer.mask_use == "reads":
+        return scope.given_mask
+    masks = [mask for mask in scope.masks if mask is not None]
+    if not masks:
+        return None
+    if layer.mask_use == "keeps" and value.shape[: masks[0].rank] == masks[0].shape:
+        # A step is padding where it is so in all inputs; an input without mask has no padding.
+        if len(masks) < len(scope.masks):
+            return None
+        result = masks[0]
+        for mask in masks[1:]:
+            result = result if mask is result else ir.logical_or(result, mask)
+        return result
+    message = f"{node.name}: takes padded steps for data, because `{layer.type}` knows no masks"
+    tracer.warnings.append(Problem(message, node.path))
+    return None
 
 
 def _shown(shape: Shape) -> tuple[int, ...]:
     return tuple(extent for extent in shape if isinstance(extent, int))
-
-
-def _connections(architecture: Architecture, names: Sequence[str]) -> list[list[str]]:
-    """For each layer the names of those whose outputs it takes; `input` names the model's input.
-
-    Raises ConfigError for names that no earlier layer has, for a wrong number of inputs, and for layers whose output
-    nobody takes.
-    """
-    problems: list[Problem] = []
-    taken: list[list[str]] = []
-    used = {names[-1]}
-    for index, layer in enumerate(architecture.layers):
-        path: tuple[str | int, ...] = ("architecture", index)
-        if layer.type == "input" and index > 0:
-            problems.append(Problem("an `input` layer stands first", (*path, "type")))
-        above = names[index - 1] if index else INPUT
-        given = [above] if layer.inputs is None else list(layer.inputs)
-        known = [INPUT, *names[:index]]
-        for position, name in enumerate(given):
-            if name not in known:
-                close = get_close_matches(name, known, n=1)
-                hint = f"did you mean `{close[0]}`?" if close else f"layers above: {', '.join(known)}"
-                later = "stands below" if name in names else "does not exist"
-                message = f"{names[index]}: the layer `{name}` {later}; `inputs` name layers above"
-                problems.append(Problem(message, (*path, "inputs", position), hint))
-        fewest, most = layer.input_count
-        if len(given) < fewest or (most is not None and len(given) > most):
-            expected = f"{fewest} input{'s' if fewest != 1 else ''}" if most == fewest else f"at least {fewest} inputs"
-            message = f"{names[index]}: {layer.type} takes {expected}, not {len(given)}"
-            hint = "name the layers whose outputs it takes: `inputs: [first, second]`"
-            problems.append(Problem(message, (*path, "inputs") if layer.inputs is not None else path, hint))
-        used.update(given)
-        taken.append(given)
-    for index, name in enumerate(names):
-        if name not in used:
-            hint = "name it in the `inputs` of a layer below, or leave it out"
-            problems.append(Problem(f"no layer takes the output of `{name}`", ("architecture", index), hint))
-    if problems:
-        raise ConfigError(problems)
-    return taken
-
-
-def _refuse_graphs(architecture: Architecture) -> None:
-    problems = []
-    if architecture.outputs:
-        message = "`outputs` is not supported yet: the last layer is the output"
-        problems.append(Problem(message, ("architecture", "outputs")))
-    if architecture.inputs:
-        message = (
-            "`inputs` is not supported yet: declare the input's shape with a first layer {type: input, shape: […]}"
-        )
-        problems.append(Problem(message, ("architecture", "inputs")))
-    if problems:
-        raise ConfigError(problems)

@@ -6,13 +6,13 @@ messages and in the JSON Schema.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
+from trainer_cli.config.layers import all_names, inner_layers, layer_names
 from trainer_cli.config.references import nearest
 from trainer_cli.data.source import SourceField
 from trainer_cli.parts.families import Refusal, normal_keys, refusal
@@ -68,7 +68,7 @@ class Architecture(Section):
 
     @model_validator(mode="after")
     def _layer_names_differ(self) -> Architecture:
-        found = list(_refused_names(self.layers))
+        found = list(_refused_names(self.layers, ("layers",)))
         if found:
             raise refusal(found)
         return self
@@ -156,7 +156,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Config:
-        names = layer_names(self.architecture.layers)
+        names = list(all_names(self.architecture.layers))
         found = list(_refused_freezes(("freeze",), self.freeze, names))
         seen: dict[str, int] = {}
         for index, phase in enumerate(self.phases):
@@ -170,23 +170,10 @@ class Config(Section):
         return self
 
 
-def layer_names(layers: Sequence[Layer]) -> list[str]:
-    """The layers' names: `name`, or `<type>_<n>` where n counts the layers of that type from 1, named ones included.
-
-    So naming a layer, or adding one of another type, renames no other.
-    """
-    counts: Counter[str] = Counter()
-    names = []
-    for layer in layers:
-        counts[layer.type] += 1
-        names.append(layer.name if layer.name is not None else f"{layer.type}_{counts[layer.type]}")
-    return names
-
-
-def _refused_names(layers: Sequence[Layer]) -> Iterator[Refusal]:
+def _refused_names(layers: Sequence[Layer], path: tuple[str | int, ...]) -> Iterator[Refusal]:
     first: dict[str, int] = {}
     for index, (layer, name) in enumerate(zip(layers, layer_names(layers), strict=True)):
-        where = ("layers", index) if layer.name is None else ("layers", index, "name")
+        where = (*path, index) if layer.name is None else (*path, index, "name")
         if not name or "/" in name or not name.isprintable() or name != name.strip():
             yield Refusal(
                 "layer_name_refused",
@@ -197,10 +184,13 @@ def _refused_names(layers: Sequence[Layer]) -> Iterator[Refusal]:
         if first.setdefault(name, index) != index:
             yield Refusal(
                 "layer_named_twice",
-                f"two layers are called `{name}`: architecture[{first[name]}] and architecture[{index}]",
+                f"two layers are called `{name}`: architecture[{first[name]}] and architecture[{index}]"
+                if len(path) == 1
+                else f"two layers of a block are called `{name}`",
                 "give one of them another `name`",
                 where,
             )
+        yield from _refused_names(inner_layers(layer), (*path, index, "layers"))
 
 
 def _refused_freezes(where: tuple[str | int, ...], freeze: Sequence[str], names: Sequence[str]) -> Iterator[Refusal]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from trainer_cli.data.encoding import Encoding
 from trainer_cli.data.scaling import fit_scaling, whole_numbers
-from trainer_cli.data.source import TARGET, PartName, Source, Split, SplitSpec, Table
+from trainer_cli.data.source import PartName, Source, Split, SplitSpec, Table, check_targets
 from trainer_cli.data.splits import HELD_OUT, split_rows
-from trainer_cli.data.targets import fit_targets
+from trainer_cli.data.targets import TargetSpec, fit_target
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.loss import TargetForm
@@ -30,35 +30,31 @@ class Dataset:
 def prepare(
     source: Source,
     folder: Path,
-    target_form: TargetForm | None,
+    targets: Mapping[str, TargetSpec],
     seed: int,
-    output_shape: tuple[int, ...] | None = None,
     tokens: Mapping[str, int | None] | None = None,
 ) -> Dataset:
     """Read, split, scale and encode the data of a config.
 
-    `folder` is the config's; `target_form` the loss's (None: leave the target out); `output_shape` that of one row of
-    the model's output, without the batch axis: targets are checked against it. `tokens` names the inputs of whole
-    numbers, and what they must stay below if it is known. Raises DataError, or ConfigError if `data` lacks what the
-    rest of the config needs.
+    `folder` is the config's; `targets` says what the losses want, by name; targets that nobody wants are left out.
+    `tokens` names the inputs of whole numbers, and what they must stay below if it is known. Raises DataError, or
+    ConfigError if `data` lacks what the rest of the config needs.
     """
     table = source.read(folder)
-    if target_form is not None and not table.targets:
-        raise ConfigError(
-            [Problem("the loss needs a target, and the data has none", ("data",), hint="name it under `target`")]
-        )
-    parts = _rows_by_part(source.split, table, seed, target_form)
+    check_targets(targets, list(table.targets))
+    parts = _rows_by_part(source.split, table, seed, {name: spec.form for name, spec in targets.items()})
     encoding = Encoding(
         inputs={
-            name: whole_numbers(source.scaling, values, tokens[name])
-            if tokens and name in tokens
-            else fit_scaling(source.scaling, values, parts["train"], table.input_origin)
-            for name, values in table.inputs.items()
+            name: whole_numbers(source.scaling, given, (tokens or {}).get(name))
+            if given.whole or name in (tokens or {})
+            else fit_scaling(source.scaling, given, parts["train"])
+            for name, given in table.inputs.items()
         },
-        features=table.features,
-        target=None if target_form is None else fit_targets(table, target_form, output_shape),
+        targets={name: fit_target(table.targets[name], spec) for name, spec in targets.items()},
         seed=seed,
         digest=table.digest,
+        features={name: given.features for name, given in table.inputs.items() if given.features is not None},
+        learned=dict(table.learned),
     )
     splits: dict[PartName, Split] = {}
     for name in ("train", *HELD_OUT):
@@ -83,51 +79,56 @@ def apply(
     With neither, all rows of the source's main file. Without `with_target` the target's column may be missing.
     """
     if file is not None:
-        table = source.reading(file, encoding.features, with_target).read(Path())
+        table = source.reading(file, encoding.learned, with_target).read(Path())
         return encoding.encode(table, with_target=with_target)
     table = source.read(folder)
     if part is None:
         return encoding.encode(table, with_target=with_target)
     if part in table.parts:
         return encoding.encode(table.parts[part], with_target=with_target)
-    form = None if encoding.target is None else encoding.target.form
-    parts = _rows_by_part(source.split, table, encoding.seed, form)
+    forms = {name: target.form for name, target in encoding.targets.items()}
+    parts = _rows_by_part(source.split, table, encoding.seed, forms)
     if part not in parts:
         raise DataError(
             f"the data has no {part} part", hint=f"give `split.{part}` in the config, or name the file to use"
         )
     if parts[part] is not None and table.digest != encoding.digest:
         raise DataError(
-            f"{table.input_origin.file}: has changed since training, so the rows of its {part} part are unknown",
+            f"{table.file}: has changed since training, so the rows of its {part} part are unknown",
             hint="name the file to use",
         )
     return encoding.encode(table, parts[part], with_target=with_target)
 
 
 def _rows_by_part(
-    spec: SplitSpec, table: Table, seed: int, form: TargetForm | None
+    spec: SplitSpec, table: Table, seed: int, forms: Mapping[str, TargetForm]
 ) -> dict[PartName, np.ndarray | None]:
     """The rows of each part of a table that is not read from a file of its own; None stands for all of them."""
     for name in HELD_OUT:
         if name in table.parts and getattr(spec, name) > 0:
             raise DataError(
-                f"{table.parts[name].input_origin.file}: the data has its own {name} part, "
+                f"{table.parts[name].file}: the data has its own {name} part, "
                 f"so `split.{name}` would hold out a second one",
                 hint=f"leave `split.{name}` out",
             )
     if not any(getattr(spec, name) > 0 for name in HELD_OUT):
         return {"train": None}
-    return dict(split_rows(table.rows, spec, seed, _strata(table, form) if spec.stratify else None))
+    return dict(split_rows(table.rows, spec, seed, _strata(table, forms) if spec.stratify else None))
 
 
-def _strata(table: Table, form: TargetForm | None) -> np.ndarray:
-    """One number per row that tells its class."""
-    target = table.targets.get(TARGET)
+def _strata(table: Table, forms: Mapping[str, TargetForm]) -> np.ndarray:
+    """One number per row that tells its class; with several targets, the classes of all of them together."""
     path = ("data", "split", "stratify")
-    if target is None:
+    if not table.targets:
         raise ConfigError([Problem("a stratified split needs a target", path)])
-    if form == "values":
+    classes = {name: target for name, target in table.targets.items() if forms.get(name) != "values"}
+    if not classes:
         raise ConfigError([Problem("a stratified split needs classes, and the loss takes the target as numbers", path)])
+    numbers = [_classes(target.values, forms.get(name)) for name, target in classes.items()]
+    return numbers[0] if len(numbers) == 1 else np.unique(np.stack(numbers, 1), axis=0, return_inverse=True)[1].ravel()
+
+
+def _classes(target: np.ndarray, form: TargetForm | None) -> np.ndarray:
     rows = target.reshape(len(target), -1)
     if rows.shape[1] > 1:
         return np.argmax(rows, axis=1) if form == "one_hot" else np.unique(rows, axis=0, return_inverse=True)[1].ravel()

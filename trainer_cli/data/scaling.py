@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer_cli.data.files import shown
-from trainer_cli.data.source import BYTE_SCALE, Origin, ScalingMode
+from trainer_cli.data.source import BYTE_SCALE, InputArray, Origin, ScalingMode
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
 
@@ -51,10 +51,9 @@ class Scaling:
         }
         return cls(value["mode"], shape, value["dtype"], value["input_scale"], **statistics, bound=value.get("bound"))
 
-    def apply(
-        self, values: np.ndarray, rows: np.ndarray | None, origin: Origin, features: tuple[str, ...] | None
-    ) -> np.ndarray:
+    def apply(self, given: InputArray, rows: np.ndarray | None) -> np.ndarray:
         """The given rows (None: all), scaled, C-contiguous. Raises DataError where a value does not fit."""
+        values, origin, features = given.values, given.origin, given.features
         if values.shape[1:] != self.shape:
             raise DataError(f"{origin.file}: rows have shape {values.shape[1:]}, the model was trained on {self.shape}")
         if self.dtype == "uint8":
@@ -98,16 +97,18 @@ class Scaling:
         return result
 
 
-def whole_numbers(mode: ScalingMode, values: np.ndarray, bound: int | None) -> Scaling:
+def whole_numbers(mode: ScalingMode, given: InputArray, bound: int | None) -> Scaling:
     """An input of whole numbers as it is. Raises ConfigError if it shall be scaled."""
-    if mode != "none":
+    values = given.values
+    if mode != "none" and not given.whole:
         message = f"`scaling: {mode}` would change the whole numbers that the `input` layer declares"
         raise ConfigError([Problem(message, ("data", "scaling"), hint="leave it out, or set it to none")])
     return Scaling("none", values.shape[1:], "int32", bound=bound)
 
 
-def fit_scaling(mode: ScalingMode, values: np.ndarray, rows: np.ndarray | None, origin: Origin) -> Scaling:
+def fit_scaling(mode: ScalingMode, given: InputArray, rows: np.ndarray | None) -> Scaling:
     """Choose the scaling of an input from the training rows (None: all). Constant features become 0."""
+    values, origin = given.values, given.origin
     shape = values.shape[1:]
     if mode in ("none", "unit"):
         if values.dtype == np.uint8:

@@ -6,13 +6,14 @@ A source knows one file format and nothing of training: it neither splits, scale
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, ClassVar, Literal, NamedTuple, Self, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import SOURCES, PartField, Refusal, refusal
 from trainer_cli.parts.part import Part
@@ -53,8 +54,8 @@ class SplitSpec(BaseModel):
 
 
 class InputSignature(NamedTuple):
-    """One input as the model will see it: the shape of a row, the element type in memory ("float32" or "uint8") and
-    what elements are multiplied by when a batch is gathered."""
+    """One input as the model will see it: the shape of a row, the element type in memory ("float32", "uint8" or
+    "int32") and what elements are multiplied by when a batch is gathered."""
 
     shape: tuple[int, ...]
     dtype: str = "float32"
@@ -89,36 +90,69 @@ class Origin(NamedTuple):
         return f"{self.file}, {self.word} {number}"
 
 
-class Table(NamedTuple):
-    """Everything that a source's files hold, one array per input and target, rows first.
+class InputArray(NamedTuple):
+    """All rows of one input, rows first: finite floats, uint8 or whole numbers; `features` are its columns' names.
 
-    Inputs are finite floats or uint8; targets are finite numbers or text, `(rows,)` or `(rows, …)`. `digest` is the
-    sha256 of the files' bytes. `parts` holds the tables of "validation" and "test" where these have their own files.
+    `whole`: the elements are whole numbers such as tokens, which are never scaled.
+    """
+
+    values: np.ndarray
+    origin: Origin
+    features: tuple[str, ...] | None = None
+    whole: bool = False
+
+
+class TargetArray(NamedTuple):
+    """All rows of one target: finite numbers or text, `(rows,)` or `(rows, …)`.
+
+    `columns` are its names in the file; `named`: a place in a row is a column of the file. `classes`: what the class
+    numbers stand for, where the source knows.
+    """
+
+    values: np.ndarray
+    origin: Origin
+    columns: tuple[str, ...] = ()
+    named: bool = False
+    classes: tuple[str, ...] | None = None
+
+
+class Table(NamedTuple):
+    """Everything that a source's files hold, an array per input and target.
+
+    `digest` is the sha256 of the files' bytes. `parts` holds the tables of "validation" and "test" where these have
+    their own files. `learned` is what the source must know to read new data alike, as plain values for JSON.
+    """
+
+    inputs: dict[str, InputArray]
+    targets: dict[str, TargetArray]
+    digest: str
+    parts: Mapping[str, Table] = MappingProxyType({})
+    learned: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def rows(self) -> int:
+        return len(next(iter(self.inputs.values())).values)
+
+    @property
+    def file(self) -> str:
+        """The file of the first input, for messages."""
+        return next(iter(self.inputs.values())).origin.file
+
+
+class Split(NamedTuple):
+    """Rows ready for a plan: C-contiguous float32, uint8 or int32 inputs, and the targets as the losses want them.
+
+    Targets are int32 for labels, float32 otherwise; there are none where only predictions are wanted.
     """
 
     inputs: dict[str, np.ndarray]
     targets: dict[str, np.ndarray]
-    digest: str
-    input_origin: Origin
-    target_origin: Origin
-    features: tuple[str, ...] | None = None
-    target_columns: tuple[str, ...] = ()
-    parts: Mapping[str, Table] = MappingProxyType({})
+    rows: int
 
     @property
-    def rows(self) -> int:
-        return len(next(iter(self.inputs.values())))
-
-
-class Split(NamedTuple):
-    """Rows ready for a plan: C-contiguous float32, uint8 or int32 inputs, and the target as the loss wants it.
-
-    The target is int32 for labels, float32 otherwise, None where there is none.
-    """
-
-    inputs: dict[str, np.ndarray]
-    target: np.ndarray | None
-    rows: int
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Inputs and targets by name; a model's inputs and outputs have different names."""
+        return {**self.inputs, **self.targets}
 
 
 class Source(Part):
@@ -139,10 +173,10 @@ class Source(Part):
         """Read everything. Raises DataError."""
 
     @abstractmethod
-    def reading(self, file: Path, features: tuple[str, ...] | None, with_target: bool) -> Self:
+    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
         """This source for new data: another file of the same format, all of it in one part.
 
-        `features` are the input columns of training in their order; without `with_target` the target may be missing.
+        `learned` is that of the table trained on; without `with_target` the target may be missing.
         """
 
     @property
@@ -171,6 +205,22 @@ class Source(Part):
                 message = f"the {name} data is given by itself, and a split would hold out a second one"
                 raise refusal([Refusal("part_given_twice", message, f"leave `split.{name}` out", ("split", name))])
         return self
+
+
+def check_targets(wanted: Iterable[str], given: Collection[str]) -> None:
+    """Raise a ConfigError if the data lacks a target that a loss needs."""
+    for name in wanted:
+        if name in given:
+            continue
+        if name == TARGET and not given:
+            message, hint = "the loss needs a target, and the data has none", "name it under `target`"
+        elif name == TARGET:
+            message = f"the model has one output, the data has the targets {', '.join(f'`{each}`' for each in given)}"
+            hint = "give the one target by itself, without a name"
+        else:
+            message = f"the output `{name}` has a loss, and the data has no target for it"
+            hint = f"name the targets by output: `target: {{{name}: …}}`"
+        raise ConfigError([Problem(message, ("data",), hint=hint)])
 
 
 SourceField: TypeAlias = Annotated[Source, PartField(SOURCES)]

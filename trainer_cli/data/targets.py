@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from trainer_cli.data.files import shown
-from trainer_cli.data.source import TARGET, Table
+from trainer_cli.data.source import TargetArray
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.loss import TargetForm
@@ -19,18 +19,27 @@ _MOST_CLASSES = 1_000_000
 """A class number beyond this is an identifier in the wrong column, not a class."""
 
 
+class TargetSpec(NamedTuple):
+    """What a loss wants: the form of the target, and the shape of one row of the output without the batch axis."""
+
+    form: TargetForm
+    shape: tuple[int, ...] | None = None
+
+
 @dataclass(frozen=True)
 class TargetEncoding:
     """How targets are encoded: the loss's form, the target's columns, the shape of one output row, and the classes.
 
     Class `classes[k]` is the number k of `labels` and the column k of `one_hot`. There are none for `values`, for
-    indicators given column by column, and for several binary targets.
+    indicators given column by column, and for several binary targets. `numbered`: the data holds the classes' numbers,
+    whatever their names are.
     """
 
     form: TargetForm
     columns: tuple[str, ...]
     shape: tuple[int, ...] | None
     classes: tuple[Class, ...] | None = None
+    numbered: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -38,6 +47,7 @@ class TargetEncoding:
             "columns": list(self.columns),
             "shape": None if self.shape is None else list(self.shape),
             "classes": None if self.classes is None else list(self.classes),
+            "numbered": self.numbered,
         }
 
     @classmethod
@@ -48,11 +58,12 @@ class TargetEncoding:
             tuple(value["columns"]),
             None if shape is None else tuple(shape),
             None if classes is None else tuple(classes),
+            value["numbered"],
         )
 
-    def apply(self, table: Table) -> np.ndarray:
+    def apply(self, target: TargetArray) -> np.ndarray:
         """The targets of all rows. Raises DataError that names the first one that does not fit."""
-        column = _Column(table)
+        column = _Column(target)
         if self.form == "values" or self.classes is None:
             return self._numbers(column)
         numbers = self._class_numbers(column)
@@ -92,7 +103,7 @@ class TargetEncoding:
     def _class_numbers(self, column: _Column) -> np.ndarray:
         assert self.classes is not None
         values = _without_last_axis(column.values, self.shape)
-        if isinstance(self.classes[0], int):
+        if self.numbered or isinstance(self.classes[0], int):
             numbers = _integers(column, values)
             last = len(self.classes) - 1
             units = "there are" if self._units is None else f"the output has {self._units} units, that is"
@@ -116,17 +127,24 @@ class TargetEncoding:
         return numbers
 
 
-def fit_targets(table: Table, form: TargetForm, shape: tuple[int, ...] | None) -> TargetEncoding:
-    """Choose the encoding from all rows of a table. `shape` is that of one output row, without the batch axis.
+def fit_target(target: TargetArray, spec: TargetSpec) -> TargetEncoding:
+    """Choose the encoding from all rows of a target.
 
     Whole numbers are class numbers already and stay what they are; text is numbered in sorted order.
     """
-    column = _Column(table)
-    plain = TargetEncoding(form, table.target_columns, shape)
+    form, shape = spec
+    column = _Column(target)
+    plain = TargetEncoding(form, target.columns, shape)
     if form == "values" or column.is_columnwise(form, shape):
         return plain
     values = _without_last_axis(column.values, shape)
     classes: tuple[Class, ...]
+    if target.classes is not None and form in ("labels", "one_hot"):
+        units = shape[-1] if shape else len(target.classes)
+        if units < len(target.classes):
+            message = f"there are {len(target.classes)} classes, but the output has {units} units"
+            raise DataError(f"{target.origin.file}: {message}", hint=f"give the last layer {len(target.classes)} units")
+        return TargetEncoding(form, target.columns, shape, target.classes, numbered=True)
     if values.dtype.kind in "UO":
         classes = tuple(str(name) for name in np.unique(_as_text(values)))
     elif form == "binary":
@@ -137,17 +155,17 @@ def fit_targets(table: Table, form: TargetForm, shape: tuple[int, ...] | None) -
         numbers = _integers(column, values)
         column.check((numbers >= 0) & (numbers < _MOST_CLASSES), "expected a class number from 0", values)
         classes = tuple(range(int(numbers.max()) + 1))
-    return TargetEncoding(form, table.target_columns, shape, classes)
+    return TargetEncoding(form, target.columns, shape, classes)
 
 
 class _Column:
-    """The target of a table, with its rows' origin and its columns' names for messages."""
+    """A target with its rows' origin and its columns' names for messages."""
 
-    def __init__(self, table: Table) -> None:
-        self.values = table.targets[TARGET]
-        self.origin = table.target_origin
-        self._columns = table.target_columns
-        self._named = table.features is not None
+    def __init__(self, target: TargetArray) -> None:
+        self.values = target.values
+        self.origin = target.origin
+        self._columns = target.columns
+        self._named = target.named
 
     @property
     def names(self) -> str:

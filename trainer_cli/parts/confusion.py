@@ -83,6 +83,6 @@ class ConfusionMetric(Metric):
         return float(np.mean(np.where(count > 0, right / np.where(count > 0, count, 1.0), 0.0)))
 
 
-def by_class(x: Value) -> Value:
-    """The sum over everything but the classes: `(batch, …, classes)` → `(classes,)`."""
-    return ir.reduce_sum(x, range(x.rank - 1))
+def by_class(x: Value, weights: Value | None) -> Value:
+    """The weighted sum over everything but the classes: `(batch, …, classes)` → `(classes,)`."""
+    return ir.reduce_sum(x if weights is None else x * formulas.over_places(weights, x), range(x.rank - 1))

@@ -55,9 +55,19 @@ def misfit_axis(part: str, axis: int, shape: Shape) -> str | None:
     return None
 
 
+def mean_of_units(x: Value) -> Value:
+    """The mean over the last axis: `(batch, …, units)` → `(batch, …)`; a batch of single numbers stays what it is."""
+    return ir.reduce_mean(x, -1) if x.rank > 1 else x
+
+
 def mean_per_sample(x: Value) -> Value:
     """The mean over all axes but the batch's: `(batch, …)` → `(batch,)`."""
     return ir.reduce_mean(x, range(1, x.rank)) if x.rank > 1 else x
+
+
+def over_places(weights: Value, x: Value) -> Value:
+    """Weights of places `(batch, …)` in the shape of x, whose axes begin with theirs."""
+    return ir.broadcast_to(ir.reshape(weights, (*weights.shape, *(1,) * (x.rank - weights.rank))), x.shape)
 
 
 def at_label(x: Value, labels: Value) -> Value:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, ClassVar, NoReturn, Protocol, TypeAlias
+from typing import Annotated, ClassVar, Literal, NoReturn, Protocol, TypeAlias
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ from trainer_cli.parts.families import LAYERS, PartField
 from trainer_cli.parts.initializer import Initializer
 from trainer_cli.parts.part import Part
 from trainer_cli.parts.regularizer import Regularizer
+
+MaskUse: TypeAlias = Literal["drops", "keeps", "reads"]
 
 
 class LayerScope(Protocol):
@@ -26,6 +28,13 @@ class LayerScope(Protocol):
     @property
     def frozen(self) -> bool:
         """Whether the layer is excluded from training, by its `trainable: false` or by `freeze`."""
+
+    @property
+    def masks(self) -> tuple[Value | None, ...]:
+        """For each input a bool `(batch, time)`, false at the steps that are padding; None if there is none."""
+
+    def give_mask(self, mask: Value | None) -> None:
+        """Say which steps of the result are padding; for layers whose `mask_use` is `reads`."""
 
     def weight(
         self,
@@ -63,6 +72,10 @@ class Layer(Part):
 
     input_count: ClassVar[tuple[int, int | None]] = (1, 1)
     """The fewest and the most inputs that the layer takes; None for any number."""
+
+    mask_use: ClassVar[MaskUse] = "drops"
+    """What becomes of masks. `keeps`: every step is treated alike, and what was padding stays so; `reads`: the layer
+    reads `scope.masks` and gives one itself; `drops`: it takes padding for data, of which the user is warned."""
 
     name: str | None = Field(default=None, description="name of the layer; its weights are called <name>/<weight>")
     inputs: list[str] | None = Field(default=None, description="names of the layers whose outputs this one takes")

@@ -1,4 +1,4 @@
-"""The contract of a loss: targets and a prediction in, one number per sample out."""
+"""The contract of a loss: targets and a prediction in, one number per sample and place out."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ EPSILON = 1e-7
 class Prediction(NamedTuple):
     """An output of the model as losses and metrics see it.
 
-    `value`: `(batch, …, classes)`; `activation`: the one that made it, None for unknown; `logits`: the value before it.
+    `value`: `(batch, …, classes)`; `activation`: the one that made it, None for unknown; `logits`: the value before it;
+    `mask`: bool `(batch, …)`, false at places that are padding, None if there is none.
     """
 
     value: Value
     activation: Activation | None = None
     logits: Value | None = None
+    mask: Value | None = None
 
     @property
     def activation_name(self) -> str | None:
@@ -50,15 +52,16 @@ class Finding(NamedTuple):
 
 
 class Loss(Part):
-    """A differentiable measure of error, the mean of which over the samples is minimised."""
+    """A differentiable measure of error, the mean of which over samples and places is minimised."""
 
     target: ClassVar[TargetForm] = "values"
 
     @abstractmethod
-    def per_sample(self, target: Value, prediction: Prediction) -> Value:
-        """Write the loss's IR; the result is `(batch,)`, a mean over any further axes.
+    def per_place(self, target: Value, prediction: Prediction) -> Value:
+        """Write the loss's IR: `(batch, …)`, one number for every vector along the prediction's last axis.
 
-        `target` is int for `labels` and float otherwise.
+        `target` is int for `labels` and float otherwise. The mean over places and samples, and leaving out those that
+        a mask names, is not the loss's task.
         """
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:

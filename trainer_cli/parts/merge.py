@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.layer import Layer, LayerScope
+from trainer_cli.parts.layer import Layer, LayerScope, MaskUse
 
 
 class Merge(Layer):
@@ -15,6 +15,8 @@ class Merge(Layer):
 
     Axes of the batch stay together: `(batch, 3)` and `(batch, 5, 3)` meet as `(batch, 1, 3)` and `(batch, 5, 3)`.
     """
+
+    mask_use: ClassVar[MaskUse] = "keeps"
 
     input_count: ClassVar[tuple[int, int | None]] = (2, None)
 

@@ -13,6 +13,7 @@ from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Value
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.families import METRICS, PartField
+from trainer_cli.parts.formulas import over_places
 from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
 from trainer_cli.parts.part import Part
 
@@ -40,10 +41,13 @@ class Metric(Part):
         return ()
 
     @abstractmethod
-    def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:
+    def statistics(
+        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
+    ) -> dict[str, Value]:
         """Write the IR of sums over the batch: float values without a batch axis, added up over the epoch.
 
-        `form` is the form of `target`, as the loss defines it.
+        `form` is the form of `target`, as the loss defines it. `weights` say how much each place counts: float, of the
+        prediction's shape without the last axis; None: all places count 1.
         """
 
     @abstractmethod
@@ -51,10 +55,13 @@ class Metric(Part):
         """The metric's value from the epoch's totals of its statistics."""
 
 
-def mean_statistics(x: Value) -> dict[str, Value]:
-    """The sums of a mean over everything: x `(batch, …)`."""
-    count = ir.batch_size(x.graph) * float(math.prod(int(extent) for extent in x.shape[1:]))
-    return {"total": ir.reduce_sum(x), "count": count}
+def mean_statistics(x: Value, weights: Value | None) -> dict[str, Value]:
+    """The sums of a mean over everything: x `(batch, …)`, weights in the shape that x's begins with."""
+    if weights is None:
+        count = ir.batch_size(x.graph) * float(math.prod(int(extent) for extent in x.shape[1:]))
+        return {"total": ir.reduce_sum(x), "count": count}
+    each = float(math.prod(int(extent) for extent in x.shape[weights.rank :]))
+    return {"total": ir.reduce_sum(x * over_places(weights, x)), "count": ir.reduce_sum(weights) * each}
 
 
 def fraction(totals: Mapping[str, NDArray[np.float64]]) -> float:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.formulas import misfit_axis
+from trainer_cli.parts.formulas import misfit_axis, over_places
 from trainer_cli.parts.layer import LayerScope
 from trainer_cli.parts.part import IntegerList
 
@@ -42,12 +42,17 @@ def along(weight: Value, x: Value, axes: Sequence[int]) -> Value:
     return ir.reshape(weight, tuple(shape))
 
 
-def batch_mean(x: Value, axes: Sequence[int]) -> Value:
+def batch_mean(x: Value, axes: Sequence[int], mask: Value | None = None) -> Value:
     """The mean over the batch and all axes but the given ones: `(batch, …)` → their extents.
 
-    Each row is summed up first. That is work which threads share, and short sums lose fewer digits.
+    A mask `(batch, …)` leaves places out; where it leaves none, the mean is 0. Each row is summed up first. That is
+    work which threads share, and short sums lose fewer digits.
     """
     inner = tuple(axis for axis in range(1, x.rank) if axis not in axes)
-    rows = ir.reduce_sum(x, inner) if inner else x
-    count = math.prod(extents(x, inner))
-    return ir.reduce_sum(rows, 0) / (ir.batch_size(x.graph) * float(count))
+    weights = None if mask is None else over_places(ir.cast(mask, "float"), x)
+    counted = x if weights is None else x * weights
+    rows = ir.reduce_sum(counted, inner) if inner else counted
+    if weights is None:
+        return ir.reduce_sum(rows, 0) / (ir.batch_size(x.graph) * float(math.prod(extents(x, inner))))
+    counts = ir.reduce_sum(weights, inner) if inner else weights
+    return ir.reduce_sum(rows, 0) / ir.maximum(ir.reduce_sum(counts, 0), 1.0)

@@ -34,10 +34,13 @@ class _Group(NamedTuple):
 
 class Recurrent(Layer):
     """A function of a sequence and its own last output, step by step: `(batch, time, features)` → `(batch, units)`, or
-    with `return_sequences` `(batch, time, units)`.
+    with `return_sequences` `(batch, time, units)`. At steps that a mask leaves out nothing happens: what is carried,
+    and with it the output, stays what it was.
 
     Weights: `kernel` `(features, gates · units)`, `recurrent_kernel` `(units, gates · units)`, `bias`.
     """
+
+    mask_use = "reads"
 
     states: ClassVar[int] = 1
     """How many values are carried from step to step; the first one is the output."""
@@ -76,6 +79,9 @@ class Recurrent(Layer):
     return_sequences: bool = Field(default=False, description="whether the outputs of all steps are returned")
     go_backwards: bool = Field(
         default=False, description="whether the last step comes first; a returned sequence begins with it"
+    )
+    zero_output_for_mask: bool = Field(
+        default=False, description="whether the output is zeros, not the last one, at steps that are left out"
     )
 
     @property
@@ -128,7 +134,10 @@ class Recurrent(Layer):
                 bias, recurrent_bias = (ir.reshape(part(bias, row, row + 1, 0), bias.shape[1:]) for row in (0, 1))
             drive = drive + bias
         groups = list(self._groups(scope, recurrent_kernel, recurrent_bias))
-        return self._scan(drive, groups)
+        mask = scope.masks[0]
+        if mask is not None and self.return_sequences:
+            scope.give_mask(ir.reverse(mask, (1,)) if self.go_backwards else mask)
+        return self._scan(drive, groups, mask)
 
     def _check(self, scope: LayerScope, x: Value) -> None:
         if x.rank != 3:
@@ -164,7 +173,7 @@ class Recurrent(Layer):
             yield _Group(part(kernel, start, stop), None if bias is None else part(bias, start, stop), mask)
             start = stop
 
-    def _scan(self, drive: Value, groups: Sequence[_Group]) -> Value:
+    def _scan(self, drive: Value, groups: Sequence[_Group], mask: Value | None) -> Value:
         present = [(group.bias is not None, group.mask is not None) for group in groups]
         captured = [value for group in groups for value in group if value is not None]
         split_up = len(groups) > len(self.groups)
@@ -180,13 +189,19 @@ class Recurrent(Layer):
                 return ir.concatenate(products, -1) if len(products) > 1 else products[0]
 
             following = self.step(carried, slices[0], product)
-            return following, following[:1] if self.return_sequences else []
+            emitted = following[:1]
+            if mask is not None:
+                kept = ir.greater(slices[1], 0.5)
+                following = [ir.select(kept, new, old) for new, old in zip(following, carried, strict=True)]
+                emitted = [ir.select(kept, emitted[0], 0.0)] if self.zero_output_for_mask else following[:1]
+            return following, emitted if self.return_sequences else []
 
         zeros = ir.zeros(drive.graph, (BATCH, self.units))
+        sequences = [drive] if mask is None else [drive, ir.reshape(ir.cast(mask, "float"), (*mask.shape, 1))]
         last, emitted = ir.loop(
             body,
             [zeros] * self.states,
-            [drive],
+            sequences,
             captured,
             length=int(drive.shape[1]),
             backwards=self.go_backwards,

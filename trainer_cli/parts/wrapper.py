@@ -19,10 +19,18 @@ class InnerScope:
         self._outer = outer
         self._prefix = prefix
         self.frozen = outer.frozen or not layer.trainable
+        self.given_mask: Value | None = None
 
     @property
     def training(self) -> bool:
         return self._outer.training
+
+    @property
+    def masks(self) -> tuple[Value | None, ...]:
+        return self._outer.masks
+
+    def give_mask(self, mask: Value | None) -> None:
+        self.given_mask = mask
 
     def weight(
         self,

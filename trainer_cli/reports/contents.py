@@ -54,8 +54,9 @@ def facts(found: Contents) -> Iterator[tuple[str, str]]:
 
 def _data(found: Contents) -> Iterator[tuple[str, str]]:
     encoding = found.encoding or {}
-    if encoding.get("features"):
-        yield "features", _joined(encoding["features"], _SHOWN_FEATURES)
+    features = encoding.get("features") or {}
+    for name, columns in features.items():
+        yield f"features{f' of {name}' if len(features) > 1 else ''}", _joined(columns, _SHOWN_FEATURES)
     for name, classes in classes_of(encoding).items():
         yield f"classes{f' of {name}' if name else ''}", _joined([str(each) for each in classes], _SHOWN_CLASSES)
     if found.digest:
@@ -64,9 +65,6 @@ def _data(found: Contents) -> Iterator[tuple[str, str]]:
 
 def classes_of(encoding: Mapping[str, Any]) -> dict[str, list[Any]]:
     """The classes of the target, under the name of the output where there are several."""
-    target = encoding.get("target")
-    if isinstance(target, Mapping) and isinstance(target.get("classes"), list):
-        return {"": target["classes"]}
     several = encoding.get("targets")
     if not isinstance(several, Mapping):
         return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 from trainer_cli.training.predict import Predictions
@@ -32,18 +32,31 @@ def records(predictions: Predictions) -> Iterator[list[object]]:
         yield [name, *(_short(score) for score in row)]
 
 
-def write_csv(predictions: Predictions, stream: IO[str]) -> None:
+def write_csv(outputs: Mapping[str, Predictions], stream: IO[str]) -> None:
     """A header and one line per row."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(column_names(predictions))
-    writer.writerows(records(predictions))
+    writer.writerow(header(outputs))
+    writer.writerows(rows_of(outputs))
 
 
-def write_json_lines(predictions: Predictions, stream: IO[str]) -> None:
+def write_json_lines(outputs: Mapping[str, Predictions], stream: IO[str]) -> None:
     """One object per row, with the names of the CSV header as keys."""
-    names = column_names(predictions)
-    for row in records(predictions):
+    names = header(outputs)
+    for row in rows_of(outputs):
         stream.write(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n")
+
+
+def header(outputs: Mapping[str, Predictions]) -> list[str]:
+    """The columns of all outputs, behind the output's name if there are several."""
+    if len(outputs) == 1:
+        return column_names(next(iter(outputs.values())))
+    return [f"{name}_{column}" for name, predictions in outputs.items() for column in column_names(predictions)]
+
+
+def rows_of(outputs: Mapping[str, Predictions]) -> Iterator[list[object]]:
+    """The values of every row under that header."""
+    for parts in zip(*(records(predictions) for predictions in outputs.values()), strict=True):
+        yield [value for part in parts for value in part]
 
 
 def _one_class_per_row(predictions: Predictions) -> bool:

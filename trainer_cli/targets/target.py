@@ -14,6 +14,7 @@ from trainer_cli.data.source import Split
 
 State = dict[str, NDArray[np.float32]]
 Totals = dict[str, NDArray[np.float64]]
+Outputs = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Executable(Protocol):
     def evaluate(self, split: Split, order: NDArray[np.int32]) -> Slice:
         """The totals of loss and metrics over rows."""
 
-    def predict(self, split: Split, begin: int, end: int) -> NDArray[np.float32]:
-        """The outputs `(rows, …)` for the rows begin … end - 1."""
+    def predict(self, split: Split, begin: int, end: int) -> Outputs:
+        """The outputs `(rows, …)` by name for the rows begin … end - 1."""
 
     @property
     def description(self) -> dict[str, Any]:

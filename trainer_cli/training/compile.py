@@ -13,7 +13,7 @@ from trainer_cli.config.schema import phase_count, phase_settings
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.targets import open_target
 from trainer_cli.training.memory import check_memory
-from trainer_cli.training.validate import known_input, unknown_input_reason
+from trainer_cli.training.validate import known_inputs, unknown_input_reason
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def compile_phase(
         trainable_parameters=sum(program.weights[name].size for name in program.trainable_weights),
         batch_size=settings.fit.batch_size,
         optimizer=program.optimizer.type if program.optimizer else None,
-        loss=program.loss.type if program.loss else None,
+        loss=", ".join(output.loss.type for output in program.outputs.values() if output.loss) or None,
         warnings=program.warnings,
         description=executable.description,
         source=executable.source,
@@ -65,10 +65,10 @@ def compile_phase(
 
 def model_program(loaded: LoadedConfig, phase: int = 0) -> Program:
     """The program of one phase, from what is known without reading the data. Raises DataError if that is too little."""
-    spec = known_input(loaded)
-    if spec is None:
+    specs = known_inputs(loaded)
+    if specs is None:
         raise DataError(
             f"the shape of the model's input is not known: {unknown_input_reason(loaded)}",
             hint="begin the architecture with {type: input, shape: [...]}, or provide the data",
         )
-    return build_program(loaded.config, spec, phase=phase)
+    return build_program(loaded.config, specs, phase=phase)

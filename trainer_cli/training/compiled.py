@@ -35,6 +35,6 @@ def check_compiled(optimizer: object | None, loss: object | None, config: Any, p
 
 
 def suggested_loss(config: Any) -> str:
-    """A loss that agrees with the output's activation."""
+    """A loss that agrees with the last layer's activation."""
     activation = getattr(config.architecture.layers[-1], "activation", None)
     return _SUGGESTED_LOSSES.get(getattr(activation, "type", ""), "mean_squared_error")

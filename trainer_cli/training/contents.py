@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
+from trainer_cli.config.layers import layer_names
 from trainer_cli.config.load import read_config
-from trainer_cli.config.schema import layer_names
 from trainer_cli.errors import ConfigError
 from trainer_cli.training.checkpoints import CheckpointError, find_checkpoint
 

@@ -180,15 +180,8 @@ def locate_divergence(
     batch = inputs.order[begin : begin + inputs.batch_size]
     where = None
     if diagnose is not None:
-        target = None if inputs.split.target is None else inputs.split.target[batch]
         where = diagnose(
-            program,
-            state,
-            {name: value[batch] for name, value in inputs.split.inputs.items()},
-            target,
-            inputs.first_step + failing,
-            inputs.hyperparameters,
-            inputs.seed,
+            program, state, inputs.split, batch, inputs.first_step + failing, inputs.hyperparameters, inputs.seed
         )
     return divergence_error(epoch, failing, inputs.steps(start), where)
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer_cli.data.source import PartName
+from trainer_cli.compiler.program import PREDICTION
+from trainer_cli.data.source import TARGET, PartName
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.training.evaluate import evaluate
 from trainer_cli.training.model import open_model
@@ -54,9 +55,12 @@ def held_out(path: Path, *, part: PartName | None = None, target: str = "cpu", t
     assert measured.part is not None
     found = predict(path, part=measured.part, target=target, threads=threads)
     model = open_model(path)
-    targets = model.read(None, measured.part, with_target=True).target
-    encoding = model.encoding.target
-    answers = compared("", found, targets, encoding.form) if targets is not None and encoding is not None else []
+    targets = model.read(None, measured.part, with_target=True).targets
+    answers = []
+    for name, target_values in targets.items():
+        output = PREDICTION if name == TARGET else name
+        form = model.encoding.targets[name].form
+        answers += compared("" if len(found) == 1 else name, found[output], target_values, form)
     return HeldOut(measured.part, measured.rows, measured.results, answers)
 
 

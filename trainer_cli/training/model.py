@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer_cli.compiler.program import InputSpec, Program, build_program
+from trainer_cli.compiler.program import Program, build_program
 from trainer_cli.config.load import LoadedConfig, read_config
 from trainer_cli.config.schema import Config, phase_count, phase_settings
 from trainer_cli.data.encoding import Encoding
 from trainer_cli.data.prepare import apply, prepare
-from trainer_cli.data.source import INPUT, PartName, Source, Split
+from trainer_cli.data.source import PartName, Source, Split
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.training.checkpoints import CheckpointError, find_checkpoint, import_weights, read_checkpoint
 from trainer_cli.training.epoch import open_training_target
 from trainer_cli.training.phases import check_weights
+from trainer_cli.training.preparation import input_specs, specs_in_memory
 from trainer_cli.training.state import RunState, Tensors
 
 
@@ -43,9 +44,7 @@ class TrainedModel:
 
     def program(self, split: Split) -> Program:
         """The model compiled for rows like these."""
-        values = split.inputs[INPUT]
-        spec = InputSpec(shape=values.shape[1:], dtype=values.dtype.name, scale=self.encoding.input_scale)
-        return build_program(self.config, spec, phase=self.phase)
+        return build_program(self.config, specs_in_memory(split, self.encoding), phase=self.phase)
 
     def executable(self, program: Program, target: str, threads: int | None) -> Any:
         """The model with its weights on a target."""
@@ -101,10 +100,6 @@ def _from_config(loaded: LoadedConfig, file: Path) -> TrainedModel:
     if config.data is None:
         raise ConfigError([Problem("the config names no `data`, so it is not known how to encode any")])
     phase = phase_count(config) - 1
-    signature = config.data.signature(loaded.folder).inputs[INPUT]
-    spec = InputSpec(shape=signature.shape, dtype=signature.dtype, scale=signature.scale)
-    program = build_program(config, spec, phase=phase)
-    dataset = prepare(
-        config.data, loaded.folder, program.target_form, config.seed, program.output_shape, program.tokens
-    )
+    program = build_program(config, input_specs(config.data.signature(loaded.folder)), phase=phase)
+    dataset = prepare(config.data, loaded.folder, program.targets, config.seed, program.tokens)
     return TrainedModel(config, loaded.folder, phase, dataset.encoding, file)

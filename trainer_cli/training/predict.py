@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from trainer_cli.compiler.program import PREDICTION, Output
 from trainer_cli.config.load import LoadedConfig
-from trainer_cli.config.schema import phase_settings
-from trainer_cli.data.source import PartName
+from trainer_cli.data.source import TARGET, PartName
 from trainer_cli.data.targets import Class
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.training.evaluate import held_out_part
@@ -20,7 +19,7 @@ _CHUNK_ROWS = 1 << 14
 
 @dataclass(frozen=True)
 class Predictions:
-    """The outputs for all rows: `values` is `(rows, …)`.
+    """One output of the model for all rows: `values` is `(rows, …)`.
 
     `classes` are the names behind the output's units (for one binary unit: of 0 and 1), None if the output is not of
     classes; `labels` then holds the predicted class of every row, as a position in `classes`.
@@ -50,10 +49,11 @@ def predict(
     part: PartName | None = None,
     target: str = "cpu",
     threads: int | None = None,
-) -> Predictions:
+) -> dict[str, Predictions]:
     """Apply the model of a run directory or checkpoint to the rows of `data`, or of a part of the config's own data.
 
-    Neither loss nor targets are needed. Raises ConfigError, DataError or CheckpointError.
+    The result is by output; a model with one calls it `prediction`. Neither loss nor targets are needed. Raises
+    ConfigError, DataError or CheckpointError.
     """
     model = open_model(path, loaded)
     if data is None and part is None:
@@ -61,23 +61,23 @@ def predict(
     split = model.read(data, part, with_target=False)
     program = model.program(split)
     executable = model.executable(program, target, threads)
-    values = np.empty((split.rows, *program.output_shape), np.float32)
+    values = {name: np.empty((split.rows, *output.shape), np.float32) for name, output in program.outputs.items()}
     for begin in range(0, split.rows, _CHUNK_ROWS):
         end = min(begin + _CHUNK_ROWS, split.rows)
-        values[begin:end] = executable.predict(split, begin, end)
-    return interpret(values, model, program.output_activation)
+        for name, found in executable.predict(split, begin, end).items():
+            values[name][begin:end] = found
+    return {name: interpret(values[name], model, name, output) for name, output in program.outputs.items()}
 
 
-def interpret(values: NDArray[np.float32], model: TrainedModel, activation: str | None) -> Predictions:
-    """Outputs with the classes they stand for."""
-    encoding = model.encoding.target
+def interpret(values: NDArray[np.float32], model: TrainedModel, name: str, output: Output) -> Predictions:
+    """An output's values with the classes they stand for."""
+    encoding = model.encoding.targets.get(TARGET if name == PREDICTION else name)
     if encoding is None or encoding.classes is None:
         return Predictions(values)
     if encoding.form in ("labels", "one_hot"):
         return Predictions(values, encoding.classes, np.argmax(values, axis=-1))
     if encoding.form == "binary":
-        loss: Any = phase_settings(model.config, model.phase).loss
-        logits = activation != "sigmoid" and getattr(loss, "from_logits", False)
+        logits = output.activation != "sigmoid" and getattr(output.loss, "from_logits", False)
         labels = (values > (0.0 if logits else 0.5)).astype(np.int64)
         return Predictions(values, encoding.classes, labels)
     return Predictions(values)

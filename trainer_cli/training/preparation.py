@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from trainer_cli.compiler.program import InputSpec, Program, build_program
 from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import Config, Fit, PhaseSettings, phase_count, phase_settings
-from trainer_cli.data.source import INPUT
+from trainer_cli.data.source import Signature, check_targets
 from trainer_cli.errors import ConfigError, Problem
-from trainer_cli.parts.loss import TargetForm
 from trainer_cli.parts.optimizer import Optimizer
 from trainer_cli.training.compiled import check_compiled
 from trainer_cli.training.memory import check_memory
 from trainer_cli.training.monitor import Direction, check_monitors, default_monitor, direction
 
 if TYPE_CHECKING:
+    from trainer_cli.data.encoding import Encoding
     from trainer_cli.data.prepare import Dataset
+    from trainer_cli.data.source import Split
+    from trainer_cli.data.targets import TargetSpec
 
 
 class PhasePlan(NamedTuple):
@@ -57,34 +59,38 @@ def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
                 )
             ]
         )
-    signature = config.data.signature(folder).inputs[INPUT]
-    spec = InputSpec(shape=signature.shape, dtype=signature.dtype, scale=signature.scale)
-    programs = compile_phases(config, spec, config.data.has_validation)
+    signature = config.data.signature(folder)
+    programs = compile_phases(config, input_specs(signature), config.data.has_validation, signature)
     for setting, program in zip(settings, programs, strict=True):
         check_memory(program, setting.fit.batch_size)
-    datasets: dict[tuple[TargetForm | None, tuple[int, ...]], Dataset] = {}
+    datasets: dict[tuple[tuple[str, TargetSpec], ...], Dataset] = {}
     plans = []
     for setting, program in zip(settings, programs, strict=True):
-        key = (program.target_form, program.output_shape)
+        key = tuple(program.targets.items())
         if key not in datasets:
-            datasets[key] = prepare(
-                config.data, folder, program.target_form, config.seed, program.output_shape, program.tokens
-            )
+            datasets[key] = prepare(config.data, folder, program.targets, config.seed, program.tokens)
         dataset = datasets[key]
-        found = input_spec(dataset)
-        if found != program.input:
+        found = specs_in_memory(dataset.train, dataset.encoding)
+        if found != program.inputs:
             program = build_program(config, found, phase=setting.index)
         plans.append(_plan(config, setting, program, dataset))
     return plans
 
 
-def compile_phases(config: Config, spec: InputSpec, has_validation: bool) -> list[Program]:
-    """One program per phase; raises ConfigError with the problems of all of them, monitored names included."""
+def compile_phases(
+    config: Config, inputs: Mapping[str, InputSpec], has_validation: bool, signature: Signature | None = None
+) -> list[Program]:
+    """One program per phase; raises ConfigError with the problems of all of them, monitored names included.
+
+    With the signature of the data, it is asked for the targets that the losses need.
+    """
     programs: list[Program] = []
     problems: list[Problem] = []
     for position in range(phase_count(config)):
         try:
-            program = build_program(config, spec, phase=position)
+            program = build_program(config, inputs, phase=position)
+            if signature is not None:
+                check_targets(program.targets, signature.targets)
         except ConfigError as error:
             problems += error.problems
             continue
@@ -117,21 +123,36 @@ def with_more_epochs(loaded: LoadedConfig, epochs: int) -> LoadedConfig:
     return loaded._replace(config=config)
 
 
-def input_spec(dataset: Dataset) -> InputSpec:
-    """The input as the program will find it in memory."""
-    values = dataset.train.inputs[INPUT]
-    return InputSpec(shape=values.shape[1:], dtype=values.dtype.name, scale=dataset.encoding.input_scale)
+def input_specs(signature: Signature) -> dict[str, InputSpec]:
+    """The inputs as the headers of the files announce them."""
+    return {name: InputSpec(*given) for name, given in signature.inputs.items()}
+
+
+def specs_in_memory(split: Split, encoding: Encoding) -> dict[str, InputSpec]:
+    """The inputs as a program finds them in memory."""
+    return {
+        name: InputSpec(values.shape[1:], values.dtype.name, encoding.inputs[name].input_scale)
+        for name, values in split.inputs.items()
+    }
+
+
+def losses_as_json(program: Program) -> Any:
+    """The losses as plain values, by output if there are several."""
+    losses = {
+        name: None if output.loss is None else output.loss.model_dump(mode="json")
+        for name, output in program.outputs.items()
+    }
+    return losses if len(losses) > 1 else next(iter(losses.values()))
 
 
 def _plan(config: Config, setting: PhaseSettings, program: Program, dataset: Dataset) -> PhasePlan:
     assert program.optimizer is not None
-    assert program.loss is not None
     has_validation = dataset.validation is not None
     return PhasePlan(
         position=setting.index,
         name=setting.name if config.phases else None,
         optimizer=program.optimizer,
-        loss=program.loss.model_dump(mode="json"),
+        loss=losses_as_json(program),
         fit=setting.fit,
         program=program,
         dataset=dataset,

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainer_cli.compiler.program import InputSpec
+from trainer_cli.compiler.trace import declared_input, nodes_of
 from trainer_cli.config.load import LoadedConfig, load
 from trainer_cli.config.schema import phase_count, phase_settings
-from trainer_cli.data.source import INPUT
+from trainer_cli.data.source import Signature
 from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
 from trainer_cli.training.compiled import check_compiled
 from trainer_cli.training.memory import check_memory
-from trainer_cli.training.preparation import compile_phases, phase_path
+from trainer_cli.training.preparation import compile_phases, input_specs, phase_path
 
 
 @dataclass
@@ -84,11 +85,12 @@ def _check_phases(loaded: LoadedConfig, read_data: bool, found: Validation) -> N
             check_compiled(setting.optimizer, setting.loss, config, phase_path(config, position))
         except ConfigError as error:
             found.notes += [problem.message for problem in error.problems if problem.message not in found.notes]
-    spec = known_input(loaded, read_data=read_data)
-    if spec is None:
+    specs = known_inputs(loaded, read_data=read_data)
+    if specs is None:
         found.notes.append(f"shapes were not checked: {unknown_input_reason(loaded)}")
         return
-    programs = compile_phases(config, spec, config.data is None or config.data.has_validation)
+    has_validation = config.data is None or config.data.has_validation
+    programs = compile_phases(config, specs, has_validation, _signature(loaded, read_data))
     for position, program in enumerate(programs):
         found.warnings += program.warnings
         try:
@@ -99,23 +101,31 @@ def _check_phases(loaded: LoadedConfig, read_data: bool, found: Validation) -> N
     if read_data and config.data is not None:
         from trainer_cli.data.prepare import prepare
 
-        for program in {(program.target_form, program.output_shape): program for program in programs}.values():
-            form, shape = program.target_form, program.output_shape
-            prepare(config.data, loaded.folder, form, config.seed, shape, program.tokens)
+        for program in {tuple(program.targets.items()): program for program in programs}.values():
+            prepare(config.data, loaded.folder, program.targets, config.seed, program.tokens)
 
 
-def known_input(loaded: LoadedConfig, *, read_data: bool = False) -> InputSpec | None:
-    """The model's input as far as it can be known without reading the data: from its header, or an `input` layer.
+def known_inputs(loaded: LoadedConfig, *, read_data: bool = False) -> dict[str, InputSpec] | None:
+    """The model's inputs as far as they can be known without reading the data: from its header, or `input` layers.
 
-    None if neither tells. Raises DataError if the header is damaged, and with `read_data` if it is not there.
+    None if neither tells. Raises DataError if the header is damaged, and with `read_data` if it is not there, and
+    ConfigError for an architecture that cannot be.
     """
-    config = loaded.config
-    if config.data is not None and (read_data or not _missing_files(loaded)):
-        signature = config.data.signature(loaded.folder).inputs[INPUT]
-        return InputSpec(shape=signature.shape, dtype=signature.dtype, scale=signature.scale)
-    first = config.architecture.layers[0]
-    shape = getattr(first, "shape", None) if first.type == "input" else None
-    return None if shape is None else InputSpec(shape=tuple(shape), dtype="float32", scale=1.0)
+    signature = _signature(loaded, read_data)
+    if signature is not None:
+        return input_specs(signature)
+    nodes = nodes_of(loaded.config.architecture)
+    declared = {name: declared_input(nodes, name) for name in nodes.inputs}
+    known = {name: spec for name, spec in declared.items() if spec is not None}
+    return known if len(known) == len(declared) else None
+
+
+def _signature(loaded: LoadedConfig, read_data: bool) -> Signature | None:
+    """What the data's headers tell; None without data, or while its files are not there and need not be."""
+    source = loaded.config.data
+    if source is None or (_missing_files(loaded) and not read_data):
+        return None
+    return source.signature(loaded.folder)
 
 
 def _missing_files(loaded: LoadedConfig) -> list[Path]:
@@ -130,5 +140,5 @@ def unknown_input_reason(loaded: LoadedConfig) -> str:
     """Why `known_input` gave nothing."""
     missing = _missing_files(loaded)
     if missing:
-        return f"{missing[0]} is not there, and the architecture does not begin with an `input` layer"
-    return "there is no `data`, and the architecture does not begin with an `input` layer"
+        return f"{missing[0]} is not there, and no `input` layer says the shape"
+    return "there is no `data`, and no `input` layer says the shape"

@@ -151,4 +151,4 @@ def test_a_small_transformer_learns_alike_on_both_targets() -> None:
         {"type": "dense", "units": 13, "activation": "softmax"},
     ]
     model, _ = assert_trains_alike(layers, LABELS, inputs=(7,), steps=8, undetermined=("key/bias",))
-    assert model.output_shape == (7, 13)
+    assert model.outputs["prediction"].shape == (7, 13)

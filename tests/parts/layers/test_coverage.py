@@ -13,12 +13,15 @@ from trainer_cli.parts.families import LAYERS
 FOLDER = Path(__file__).parent.parent
 
 CLOSED_FORMS = {
+    "block": "../compiler/test_graphs.py::test_a_block_is_what_its_layers_are_when_written_out",
     "alpha_dropout": "layers/test_noise.py::test_alpha_dropout_keeps_mean_and_variance_of_normal_numbers",
     "dropout": "test_layers.py::test_dropout_keeps_the_expected_share_and_scales_it",
     "gaussian_dropout": "layers/test_noise.py::test_gaussian_dropout_multiplies_by_numbers_around_one",
     "gaussian_noise": "layers/test_noise.py::test_gaussian_noise_has_mean_zero_and_its_deviation",
     "input": "test_layers.py::test_input_refuses_rows_of_another_shape",
+    "masking": "layers/test_masks.py::test_masking_leaves_out_steps_of_one_value",
     "position_embedding": "layers/test_embedding.py::test_learned_positions_are_added",
+    "shared": "../compiler/test_graphs.py::test_a_shared_layer_is_trained_in_both_places",
     "sinusoidal_position_encoding": "layers/test_embedding.py::test_sinusoidal_positions_are_those_of_the_paper",
     "spatial_dropout1d": "layers/test_noise.py::test_spatial_dropout_drops_whole_channels",
     "spatial_dropout2d": "layers/test_noise.py::test_spatial_dropout_drops_whole_channels",

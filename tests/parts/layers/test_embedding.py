@@ -47,12 +47,11 @@ def test_an_embedding_says_which_numbers_it_takes() -> None:
     assert (values.shape, np.abs(values).max() <= 0.05) == ((7, 3), True)
 
 
-def test_an_embedding_refuses_floats_and_masks() -> None:
+def test_an_embedding_refuses_floats() -> None:
     part = {"type": "embedding", "input_dim": 7, "output_dim": 3}
     problem = refusal(part, (4,))
     assert problem.message == "takes whole numbers, its input is float"
     assert "dtype: int32" in problem.hint
-    assert refusal({**part, "mask_zero": True}, (4,), "int").path == ("mask_zero",)
 
 
 def test_learned_positions_are_added() -> None:
@@ -123,7 +122,7 @@ def test_the_program_knows_the_type_and_the_bound_of_its_input() -> None:
     layers = [TOKENS, embedding(input_dim=9), *HEAD]
     for given in (InputSpec((6,)), InputSpec((6,), "uint8", 1 / 255), InputSpec((6,), "int32")):
         model = program(layers, LABELS, inputs=given)
-        assert model.input == InputSpec((6,), "int32")
+        assert model.inputs["input"] == InputSpec((6,), "int32")
         assert model.tokens == {"input": 9}
     assert program(["flatten", *HEAD], LABELS, inputs=(6,)).tokens == {}
 
@@ -154,5 +153,5 @@ def test_predictions_agree() -> None:
     for name in ("cpu", "reference"):
         executable = open_target(name, threads=1 if name == "cpu" else None).compile(model, batch_size=4)
         executable.load(model.initial_state(0))
-        found.append(executable.predict(split, 2, 11))
+        found.append(executable.predict(split, 2, 11)["prediction"])
     np.testing.assert_allclose(*found, rtol=1e-5)

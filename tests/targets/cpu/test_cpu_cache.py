@@ -29,12 +29,12 @@ def graph() -> Graph:
 
 
 def plan() -> Plan:
-    return Plan(graph(), 4, InputSpec((3,)))
+    return Plan(graph(), 4, {"input": InputSpec((3,))})
 
 
 def check(made: Plan) -> None:
     x, output = np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((2, 3), np.float32)
-    made.run(np.arange(2, dtype=np.int32), {"input": x}, {}, output=output)
+    made.run(np.arange(2, dtype=np.int32), {"input": x}, {}, outputs={"y": output})
     np.testing.assert_array_equal(output, x * 2 + 1)
 
 
@@ -208,7 +208,7 @@ assert "numba" not in sys.modules, "numba was imported"
 
 
 def test_equal_graphs_have_equal_text() -> None:
-    texts = {write_plan(plan.schedule, InputSpec((3,))).text for plan in (plan(), plan())}
+    texts = {write_plan(plan.schedule, {"input": InputSpec((3,))}).text for plan in (plan(), plan())}
     assert len(texts) == 1
 
 

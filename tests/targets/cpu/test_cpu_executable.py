@@ -38,7 +38,9 @@ def agree(made: Program, split: Split, *, steps: int = 12, tolerance: float = 1e
     found: list[Any] = []
     for target, threads in (("reference", 1), ("cpu", 1), ("cpu", 2)):
         executable = compiled(made, target, threads)
-        found.append((executable.evaluate(split, order).totals, executable.predict(split, 1, split.rows - 2)))
+        found.append(
+            (executable.evaluate(split, order).totals, executable.predict(split, 1, split.rows - 2)["prediction"])
+        )
     for name in found[0][0]:
         np.testing.assert_allclose(found[1][0][name], found[0][0][name], rtol=tolerance, err_msg=name)
         assert found[1][0][name].tobytes() == found[2][0][name].tobytes()
@@ -147,7 +149,7 @@ def test_a_nan_reaches_the_prediction_of_its_row_alone() -> None:
     made = program([DENSE | {"activation": "relu"}, OUTPUT], "categorical_crossentropy")
     split = rows_for(made, 20)
     split.inputs["input"][7, 1] = np.nan
-    predicted = compiled(made).predict(split, 0, 20)
+    predicted = compiled(made).predict(split, 0, 20)["prediction"]
     assert np.isnan(predicted).all(axis=1).tolist() == [row == 7 for row in range(20)]
     assert np.isfinite(np.delete(predicted, 7, axis=0)).all()
 
@@ -169,7 +171,7 @@ def test_no_rows_are_no_steps() -> None:
     assert executable.train(split, none, 0, made.hyperparameters, 0).steps == 0
     outcome = executable.evaluate(split, none)
     assert (outcome.rows, float(outcome.totals["loss"]), outcome.diverged) == (0, 0.0, False)
-    assert executable.predict(split, 3, 3).shape == (0, 3)
+    assert executable.predict(split, 3, 3)["prediction"].shape == (0, 3)
 
 
 def test_rows_that_do_not_exist_and_rows_of_another_shape_are_refused() -> None:
@@ -178,7 +180,7 @@ def test_rows_that_do_not_exist_and_rows_of_another_shape_are_refused() -> None:
     for row in (-1, 5):
         with pytest.raises(ValueError, match="does not have"):
             executable.evaluate(split, np.array([0, row], dtype=np.int32))
-    wide = Split({"input": np.zeros((5, 4), np.float32)}, split.target, 5)
+    wide = Split({"input": np.zeros((5, 4), np.float32)}, split.targets, 5)
     with pytest.raises(ValueError, match="rows of `input` have shape"):
         executable.predict(wide, 0, 5)
 
@@ -186,9 +188,9 @@ def test_rows_that_do_not_exist_and_rows_of_another_shape_are_refused() -> None:
 def test_other_types_and_layouts_of_data_are_taken() -> None:
     made = program([OUTPUT], "categorical_crossentropy")
     executable, split = compiled(made), rows_for(made, 6)
-    wanted = executable.predict(split, 0, 6)
-    turned = Split({"input": np.asfortranarray(split.inputs["input"].astype(np.float64))}, split.target, 6)
-    assert executable.predict(turned, 0, 6).tobytes() == wanted.tobytes()
+    wanted = executable.predict(split, 0, 6)["prediction"]
+    turned = Split({"input": np.asfortranarray(split.inputs["input"].astype(np.float64))}, split.targets, 6)
+    assert executable.predict(turned, 0, 6)["prediction"].tobytes() == wanted.tobytes()
 
 
 def test_the_state_is_the_callers_own_copy() -> None:
@@ -209,8 +211,8 @@ def test_a_program_without_a_loss_predicts_and_nothing_else() -> None:
 
     made = build_program(config([OUTPUT]), InputSpec((3,)))
     executable = compiled(made)
-    split = Split({"input": np.ones((2, 3), np.float32)}, None, 2)
-    np.testing.assert_allclose(executable.predict(split, 0, 2).sum(axis=1), 1.0, rtol=1e-6)
+    split = Split({"input": np.ones((2, 3), np.float32)}, {}, 2)
+    np.testing.assert_allclose(executable.predict(split, 0, 2)["prediction"].sum(axis=1), 1.0, rtol=1e-6)
     with pytest.raises(ValueError, match="not compiled"):
         executable.train(split, np.arange(2, dtype=np.int32), 0, {}, 0)
 

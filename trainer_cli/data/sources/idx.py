@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, BinaryIO, ClassVar, Self
+from typing import Annotated, Any, BinaryIO, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +15,7 @@ from trainer_cli.data.source import (
     INPUT,
     SCALING,
     TARGET,
+    InputArray,
     InputSignature,
     Origin,
     ScalingMode,
@@ -21,6 +23,7 @@ from trainer_cli.data.source import (
     Source,
     SplitSpec,
     Table,
+    TargetArray,
     input_signature,
 )
 from trainer_cli.errors import DataError
@@ -79,13 +82,13 @@ class Idx(Source):
         others = {name: _read_pair(*pair, total, {}) for name, pair in parts.items() if name != "train"}
         table = _read_pair(*parts["train"], total, others)
         for other in others.values():
-            here, there = table.inputs[INPUT].shape[1:], other.inputs[INPUT].shape[1:]
+            here, there = table.inputs[INPUT].values.shape[1:], other.inputs[INPUT].values.shape[1:]
             if here != there:
                 shapes = f"{_times(there)}, those to train on {_times(here)}"
-                raise DataError(f"{other.input_origin.file}: its images are {shapes}")
+                raise DataError(f"{other.file}: its images are {shapes}")
         return table
 
-    def reading(self, file: Path, features: tuple[str, ...] | None, with_target: bool) -> Self:
+    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
         labels = file.with_name(file.name.replace("images", "labels").replace("idx3", "idx1"))
         if with_target and labels == file:
             raise DataError(
@@ -142,21 +145,18 @@ def _read_pair(images: Path, labels: Path | None, total: str, parts: dict[str, T
     pixels = _read(images)
     if pixels.ndim < 2:
         raise DataError(f"{images}: holds labels (one axis), expected images")
-    targets: dict[str, np.ndarray] = {}
+    targets: dict[str, TargetArray] = {}
     if labels is not None:
         numbers = _read(labels)
         if numbers.ndim != 1:
             raise DataError(f"{labels}: holds images ({numbers.ndim} axes), expected labels")
         if len(numbers) != len(pixels):
             raise DataError(f"{labels}: holds {len(numbers):,} labels for the {len(pixels):,} images of {images.name}")
-        targets[TARGET] = numbers
+        targets[TARGET] = TargetArray(numbers, Origin(str(labels), "item"), (TARGET,))
     return Table(
-        inputs={INPUT: pixels},
+        inputs={INPUT: InputArray(pixels, Origin(str(images), "item"))},
         targets=targets,
         digest=total,
-        input_origin=Origin(str(images), "item"),
-        target_origin=Origin(str(labels or images), "item"),
-        target_columns=(TARGET,) if targets else (),
         parts=parts,
     )
 

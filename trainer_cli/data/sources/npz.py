@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, ClassVar, Self
+from typing import IO, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from trainer_cli.data.files import GREATEST_EXPANSION, digest, nearest, reading
-from trainer_cli.data.source import INPUT, TARGET, Origin, Signature, Source, SplitSpec, Table, input_signature
+from trainer_cli.data.source import (
+    INPUT,
+    TARGET,
+    InputArray,
+    Origin,
+    Signature,
+    Source,
+    SplitSpec,
+    Table,
+    TargetArray,
+    input_signature,
+)
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
@@ -20,24 +31,26 @@ from trainer_cli.parts.families import Refusal, refusal
 ALIASES = ("numpy",)
 
 Key = Annotated[str, Field(min_length=1)]
+Keys = Key | Annotated[dict[Key, Key], Field(min_length=1)]
 
 
 class Npz(Source):
     """Arrays with rows along the first axis, by their keys in the archive. Bytes stay bytes in memory.
 
     `target` may be null. `validation_*` and `test_*` name arrays of their own for these parts, as in Keras's
-    `mnist.npz` (`x_train`, `y_train`, `x_test`, `y_test`).
+    `mnist.npz` (`x_train`, `y_train`, `x_test`, `y_test`). For a model with several inputs or outputs each of these is
+    a mapping of their names to keys.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ("path",)
 
     path: Key = Field(description="the archive, relative to the config's folder")
-    input: Key = Field(default="x", description="key of the array of inputs")
-    target: Key | None = Field(default="y", description="key of the array of targets, or null")
-    validation_input: Key | None = Field(default=None, description="key of inputs for validation alone")
-    validation_target: Key | None = Field(default=None, description="key of their targets")
-    test_input: Key | None = Field(default=None, description="key of inputs to test on")
-    test_target: Key | None = Field(default=None, description="key of their targets")
+    input: Keys = Field(default="x", description="key of the array of inputs")
+    target: Keys | None = Field(default="y", description="key of the array of targets, or null")
+    validation_input: Keys | None = Field(default=None, description="key of inputs for validation alone")
+    validation_target: Keys | None = Field(default=None, description="key of their targets")
+    test_input: Keys | None = Field(default=None, description="key of inputs to test on")
+    test_target: Keys | None = Field(default=None, description="key of their targets")
 
     @model_validator(mode="after")
     def _name_arrays_in_pairs(self) -> Self:
@@ -55,14 +68,27 @@ class Npz(Source):
     def own_parts(self) -> tuple[str, ...]:
         return tuple(part for part in ("validation", "test") if getattr(self, f"{part}_input") is not None)
 
+    @model_validator(mode="after")
+    def _name_the_same_in_all_parts(self) -> Self:
+        for role in ("input", "target"):
+            names = _by_name(getattr(self, role), role)
+            for part in self.own_parts:
+                other = _by_name(getattr(self, f"{part}_{role}"), role)
+                if other and set(other) != set(names):
+                    message = f"`{part}_{role}` must name an array for each of {', '.join(names)}"
+                    raise refusal([Refusal("array_missing", message, where=(f"{part}_{role}",))])
+        return self
+
     def signature(self, folder: Path) -> Signature:
+        inputs = {}
         with _open(folder / self.path) as archive:
-            shape, dtype = archive.header(self.input)
-            if self.target is not None:
-                archive.header(self.target)
-        kept = "uint8" if dtype == np.uint8 else "float32"
-        inputs = {INPUT: input_signature(shape[1:] or (1,), kept, self.scaling)}
-        return Signature(inputs, () if self.target is None else (self.target,))
+            for name, key in _by_name(self.input, INPUT).items():
+                shape, dtype = archive.header(key)
+                kept = "uint8" if dtype == np.uint8 else "float32"
+                inputs[name] = input_signature(shape[1:] or (1,), kept, self.scaling)
+            for key in _by_name(self.target, TARGET).values():
+                archive.header(key)
+        return Signature(inputs, tuple(_by_name(self.target, TARGET)))
 
     def read(self, folder: Path) -> Table:
         path = folder / self.path
@@ -74,16 +100,16 @@ class Npz(Source):
             }
             table = _table(archive, self.input, self.target, total, parts)
         for part, other in parts.items():
-            for here, there, key in (
-                (table.inputs[INPUT], other.inputs[INPUT], getattr(self, f"{part}_input")),
-                (table.targets.get(TARGET), other.targets.get(TARGET), getattr(self, f"{part}_target")),
-            ):
-                if here is not None and there is not None and here.shape[1:] != there.shape[1:]:
-                    shapes = f"{there.shape[1:]}, those to train on {here.shape[1:]}"
-                    raise DataError(f"{path}, array `{key}`: its rows have shape {shapes}")
+            for role, here, there in (("input", table.inputs, other.inputs), ("target", table.targets, other.targets)):
+                keys = _by_name(getattr(self, f"{part}_{role}"), role)
+                for name in keys:
+                    shape, own = here[name].values.shape[1:], there[name].values.shape[1:]
+                    if shape != own:
+                        shapes = f"{own}, those to train on {shape}"
+                        raise DataError(f"{path}, array `{keys[name]}`: its rows have shape {shapes}")
         return table
 
-    def reading(self, file: Path, features: tuple[str, ...] | None, with_target: bool) -> Self:
+    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
         update = {
             "path": str(file),
             "target": self.target if with_target else None,
@@ -173,23 +199,35 @@ def _read_header(file: IO[bytes], place: str) -> tuple[tuple[int, ...], bool, np
     raise DataError(f"{place}: NPY format {version[0]}.{version[1]} is not supported")
 
 
-def _table(archive: _Archive, inputs: str, target: str | None, total: str, parts: dict[str, Table]) -> Table:
-    values = archive.numbers(inputs)
-    if values.ndim == 1:
-        values = values[:, np.newaxis]
-    targets: dict[str, np.ndarray] = {}
-    if target is not None:
-        targets[TARGET] = archive.target(target)
-        if len(targets[TARGET]) != len(values):
+def _by_name(keys: str | dict[str, str] | None, single: str) -> dict[str, str]:
+    """The keys of arrays by the names of inputs or targets."""
+    if keys is None:
+        return {}
+    return {single: keys} if isinstance(keys, str) else keys
+
+
+def _table(
+    archive: _Archive,
+    inputs: str | dict[str, str],
+    targets: str | dict[str, str] | None,
+    total: str,
+    parts: dict[str, Table],
+) -> Table:
+    given = {}
+    for name, key in _by_name(inputs, INPUT).items():
+        values = archive.numbers(key)
+        if values.ndim == 1:
+            values = values[:, np.newaxis]
+        given[name] = InputArray(values, Origin(f"{archive.path}, array `{key}`"))
+    wanted = {
+        name: TargetArray(archive.target(key), Origin(f"{archive.path}, array `{key}`"), (key,))
+        for name, key in _by_name(targets, TARGET).items()
+    }
+    arrays: list[InputArray | TargetArray] = [*given.values(), *wanted.values()]
+    for array in arrays[1:]:
+        if len(array.values) != len(arrays[0].values):
+            first, key = (each.origin.file.rpartition("array ")[2] for each in (arrays[0], array))
             raise DataError(
-                f"{archive.path}: `{target}` has {len(targets[TARGET]):,} rows, `{inputs}` has {len(values):,}"
+                f"{archive.path}: {key} has {len(array.values):,} rows, {first} has {len(arrays[0].values):,}"
             )
-    return Table(
-        inputs={INPUT: values},
-        targets=targets,
-        digest=total,
-        input_origin=Origin(f"{archive.path}, array `{inputs}`"),
-        target_origin=Origin(f"{archive.path}, array `{target}`"),
-        target_columns=() if target is None else (target,),
-        parts=parts,
-    )
+    return Table(inputs=given, targets=wanted, digest=total, parts=parts)

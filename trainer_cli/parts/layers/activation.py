@@ -12,6 +12,8 @@ from trainer_cli.parts.layer import Layer, LayerScope
 class Activation(Layer):
     """Applies an activation as a layer of its own: `(batch, …)` → the same shape."""
 
+    mask_use = "keeps"
+
     activation: ActivationField = Field(description="the function")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

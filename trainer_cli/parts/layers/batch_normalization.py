@@ -23,8 +23,12 @@ class BatchNormalization(Layer):
     all axes but `axis`, and the moving ones take `(1 − momentum)` of them over; afterwards the moving ones normalize.
     So they do in training too if the layer is frozen, by `trainable: false` or `freeze`; they then stay as they are.
 
+    Elements that a mask leaves out are normalized but do not count in the statistics of a batch.
+
     Weights: `gamma`, `beta`, and, not trained, `moving_mean` and `moving_variance`; each `(extent of axis,)`.
     """
+
+    mask_use = "reads"
 
     axis: int = Field(default=-1, description="axis of the features, the batch axis being 0")
     momentum: float = Field(default=0.99, ge=0, le=1, description="what stays of the moving statistics at every step")
@@ -74,11 +78,13 @@ class BatchNormalization(Layer):
             "moving_variance", shape, self.moving_variance_initializer, trainable=False
         )
         learns = scope.training and not scope.frozen
+        mask = scope.masks[0]
+        scope.give_mask(mask)
         if learns:
-            mean = batch_mean(x, axes)
+            mean = batch_mean(x, axes, mask)
         centered = x - along(mean, x, axes)
         if learns:
-            variance = batch_mean(ir.square(centered), axes)
+            variance = batch_mean(ir.square(centered), axes, mask)
             for moving, current in ((moving_mean, mean), (moving_variance, variance)):
                 scope.assign(moving, moving * self.momentum + ir.stop_gradient(current) * (1.0 - self.momentum))
         factor = 1.0 / ir.sqrt(variance + self.epsilon)

@@ -22,6 +22,8 @@ class Bidirectional(Layer):
     Weights: those of the inner layer twice, as `forward/…` and `backward/…`.
     """
 
+    mask_use = "reads"
+
     layer: LayerField = Field(description="the recurrent layer")
     merge_mode: Literal["concat", "sum", "mul", "ave"] = Field(
         default="concat", description="how the two outputs become one: side by side, or their sum, product or average"
@@ -33,9 +35,13 @@ class Bidirectional(Layer):
             scope.refuse(f"holds a recurrent layer, not `{self.layer.type}`", field="layer")
         if self.layer.go_backwards:
             scope.refuse("the inner layer is the forward one: `go_backwards` cannot be true", field="layer")
-        mirrored = self.layer.model_copy(update={"go_backwards": True})
-        forward = self.layer.trace(InnerScope(scope, self.layer, "forward/"), *inputs)
+        # As in Keras, steps that a mask leaves out give zeros, not what stands before them in either direction.
+        inner = self.layer.model_copy(update={"zero_output_for_mask": True})
+        mirrored = inner.model_copy(update={"go_backwards": True})
+        first = InnerScope(scope, inner, "forward/")
+        forward = inner.trace(first, *inputs)
         backward = mirrored.trace(InnerScope(scope, mirrored, "backward/"), *inputs)
+        scope.give_mask(first.given_mask)
         if self.layer.return_sequences:
             backward = ir.reverse(backward, (1,))
         if self.merge_mode == "concat":

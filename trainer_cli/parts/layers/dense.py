@@ -19,6 +19,8 @@ class Dense(Layer):
     Weights: `kernel` `(inputs, units)` and, with `use_bias`, `bias` `(units,)`.
     """
 
+    mask_use = "keeps"
+
     units: int = Field(gt=0, description="number of outputs")
     activation: ActivationField = Field(
         default="linear", validate_default=True, description="function applied to the weighted sums"

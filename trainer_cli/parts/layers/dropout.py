@@ -15,6 +15,8 @@ class Dropout(Layer):
     Salakhutdinov, "Dropout", 2014). `(batch, …)` → the same shape.
     """
 
+    mask_use = "keeps"
+
     rate: float = Field(ge=0, le=1, description="fraction of the elements that is dropped")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

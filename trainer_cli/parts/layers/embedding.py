@@ -20,6 +20,8 @@ class Embedding(Layer):
     Weight: `embeddings` `(input_dim, output_dim)`.
     """
 
+    mask_use = "reads"
+
     input_dim: int = Field(gt=0, description="number of different tokens: the largest plus 1")
     output_dim: int = Field(gt=0, description="length of the vector that stands for a token")
     embeddings_initializer: InitializerField = Field(
@@ -27,18 +29,18 @@ class Embedding(Layer):
     )
     embeddings_regularizer: RegularizerField | None = Field(default=None, description="penalty on the table")
     embeddings_constraint: ConstraintField | None = Field(default=None, description="projection of the updated table")
-    mask_zero: bool = Field(default=False, description="whether the token 0 is padding; true is not supported yet")
+    mask_zero: bool = Field(default=False, description="whether the token 0 is padding, which layers behind pass over")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
-        if self.mask_zero:
-            scope.refuse("`mask_zero` is not supported yet", field="mask_zero", hint="leave it out")
         if x.dtype != "int":
             scope.refuse(
                 "takes whole numbers, its input is float",
                 hint="begin the architecture with {type: input, shape: […], dtype: int32}",
             )
         scope.expect_below(x, self.input_dim)
+        if self.mask_zero:
+            scope.give_mask(ir.not_equal(x, 0))
         table = scope.weight(
             "embeddings",
             (self.input_dim, self.output_dim),

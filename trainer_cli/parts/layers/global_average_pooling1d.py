@@ -13,10 +13,19 @@ ALIASES = ("global_avg_pool1d", "global_average_pooling_1d")
 
 
 class GlobalAveragePooling1d(GlobalPooling):
-    """The mean of each channel: `(batch, steps, channels)` → `(batch, channels)`."""
+    """The mean of each channel: `(batch, steps, channels)` → `(batch, channels)`. Steps that a mask leaves out do not
+    count.
+    """
+
+    mask_use = "reads"
 
     dimensions: ClassVar[int] = 1
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
-        return ir.reduce_mean(x, self.axes(scope, x), keepdims=self.keepdims)
+        axes, mask = self.axes(scope, x), scope.masks[0]
+        if mask is None:
+            return ir.reduce_mean(x, axes, keepdims=self.keepdims)
+        weights = ir.reshape(ir.cast(mask, "float"), (*mask.shape, 1))
+        count = ir.reduce_sum(weights, axes, keepdims=self.keepdims)
+        return ir.reduce_sum(x * weights, axes, keepdims=self.keepdims) / ir.maximum(count, 1.0)

@@ -20,6 +20,8 @@ class Input(Layer):
     `dtype: int32` the rows are whole numbers, such as the tokens that an `embedding` takes; they are never scaled.
     """
 
+    mask_use = "keeps"
+
     shape: Annotated[IntegerList, Field(min_length=1)] = Field(description="shape of one row, such as [28, 28]")
     dtype: Literal["float32", "int32"] = Field(
         default="float32", description="type of the elements: float32, or int32 for whole numbers such as tokens"

@@ -22,6 +22,8 @@ class LayerNormalization(Layer):
     Weights: `gamma` and `beta`, one number for each place along `axis`.
     """
 
+    mask_use = "keeps"
+
     axis: Axes = Field(default=-1, description="axis or axes to normalize along, the batch axis being 0")
     epsilon: float = Field(default=1e-3, gt=0, description="added to the variance, against divisions by 0")
     center: bool = Field(default=True, description="whether `beta` is added")

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import Value
+from trainer_cli.ir.graph import BATCH, Value
 from trainer_cli.parts.constraint import ConstraintField
 from trainer_cli.parts.formulas import softmax
 from trainer_cli.parts.initializer import InitializerField
@@ -27,11 +27,14 @@ class MultiHeadAttention(Layer):
     shape.
 
     One input attends to itself. With `inputs: [query, value]`, or `[query, value, key]` as in Keras, places of the
-    query `(batch, time, features)` look at those of value and key `(batch, places, …)`.
+    query `(batch, time, features)` look at those of value and key `(batch, places, …)`. No place looks at one that the
+    mask of value or key leaves out.
 
     Weights: `query/kernel` `(features, num_heads, key_dim)`, `key/kernel` and `value/kernel` likewise (the latter with
     `value_dim`), `attention_output/kernel` `(num_heads, value_dim, features)`; with `use_bias` a `bias` beside each.
     """
+
+    mask_use = "reads"
 
     input_count: ClassVar[tuple[int, int | None]] = (1, 3)
 
@@ -71,6 +74,11 @@ class MultiHeadAttention(Layer):
         if self.causal:
             seen = ir.greater_equal(ir.iota(scores, 2), ir.iota(scores, 3))
             scores = ir.select(seen, scores, FORBIDDEN)
+        scope.give_mask(scope.masks[0])
+        # One input is query and value at once; a mask that both have is applied once.
+        for mask in dict.fromkeys(scope.masks[1:] or scope.masks):
+            if mask is not None:
+                scores = ir.select(ir.reshape(mask, (BATCH, 1, 1, mask.shape[1])), scores, FORBIDDEN)
         shares = softmax(scores)
         if scope.training and self.dropout > 0:
             kept = ir.greater_equal(scope.random_uniform(shares), self.dropout)

@@ -19,6 +19,8 @@ class PositionEmbedding(Layer):
     positions alone, to be added by another layer.
     """
 
+    mask_use = "keeps"
+
     sequence_length: int = Field(gt=0, description="number of positions; sequences may be shorter")
     initializer: InitializerField = Field(
         default="glorot_uniform", validate_default=True, description="first values of the positions' vectors"

@@ -20,6 +20,8 @@ class RmsNormalization(Layer):
     Weight: `scale`, one number for each place along `axis`.
     """
 
+    mask_use = "keeps"
+
     axis: Axes = Field(default=-1, description="axis or axes to normalize along, the batch axis being 0")
     epsilon: float = Field(default=1e-6, gt=0, description="added to the mean square, against divisions by 0")
     scale_initializer: InitializerField = Field(

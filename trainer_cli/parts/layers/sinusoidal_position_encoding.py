@@ -20,6 +20,8 @@ class SinusoidalPositionEncoding(Layer):
     KerasHub's `SinePositionEncoding` gives the waves alone, to be added by another layer.
     """
 
+    mask_use = "keeps"
+
     max_wavelength: float = Field(default=10000.0, gt=0, description="the longest wave, divided by 2π, in positions")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

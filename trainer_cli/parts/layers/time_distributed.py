@@ -18,6 +18,8 @@ class TimeDistributed(Layer):
     whole sequence; any other is written once per step, so that long sequences take long to compile.
     """
 
+    mask_use = "keeps"
+
     layer: LayerField = Field(description="the layer that is applied to every step")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

@@ -26,15 +26,15 @@ class BinaryCrossentropy(Loss):
     from_logits: bool = Field(default=False, description="the prediction is logits, not probabilities")
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/2")
 
-    def per_sample(self, target: Value, prediction: Prediction) -> Value:
+    def per_place(self, target: Value, prediction: Prediction) -> Value:
         if self.label_smoothing > 0:
             target = target * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
         logits = prediction.value if self.from_logits else prediction.logits_behind("sigmoid")
         if logits is not None:
-            return formulas.mean_per_sample(formulas.softplus(logits) - target * logits)
+            return formulas.mean_of_units(formulas.softplus(logits) - target * logits)
         probability = ir.clip(prediction.value, EPSILON, 1.0 - EPSILON)
         entropy = target * ir.log(probability) + (1.0 - target) * ir.log(1.0 - probability)
-        return formulas.mean_per_sample(-entropy)
+        return formulas.mean_of_units(-entropy)
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
         if self.from_logits:

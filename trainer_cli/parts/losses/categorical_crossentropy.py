@@ -26,7 +26,7 @@ class CategoricalCrossentropy(Loss):
     from_logits: bool = Field(default=False, description="the prediction is logits, not probabilities")
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/classes")
 
-    def per_sample(self, target: Value, prediction: Prediction) -> Value:
+    def per_place(self, target: Value, prediction: Prediction) -> Value:
         if self.label_smoothing > 0:
             classes = agreement.units(prediction)
             target = target * (1.0 - self.label_smoothing) + self.label_smoothing / classes
@@ -36,7 +36,7 @@ class CategoricalCrossentropy(Loss):
         else:
             probability = prediction.value / ir.reduce_sum(prediction.value, -1, keepdims=True)
             logarithm = ir.log(ir.clip(probability, EPSILON, 1.0 - EPSILON))
-        return formulas.mean_per_sample(-ir.reduce_sum(target * logarithm, -1))
+        return -ir.reduce_sum(target * logarithm, -1)
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
         if found := agreement.with_one_unit(prediction) or agreement.with_classes(self.type, prediction):

@@ -24,15 +24,15 @@ class SparseCategoricalCrossentropy(Loss):
 
     from_logits: bool = Field(default=False, description="the prediction is logits, not probabilities")
 
-    def per_sample(self, target: Value, prediction: Prediction) -> Value:
+    def per_place(self, target: Value, prediction: Prediction) -> Value:
         logits = prediction.value if self.from_logits else prediction.logits_behind("softmax")
         if logits is not None:
             shifted = formulas.shifted(logits)
             chosen = formulas.at_label(shifted, target)
-            return formulas.mean_per_sample(ir.log(ir.reduce_sum(ir.exp(shifted), -1)) - chosen)
+            return ir.log(ir.reduce_sum(ir.exp(shifted), -1)) - chosen
         probability = prediction.value / ir.reduce_sum(prediction.value, -1, keepdims=True)
         chosen = formulas.at_label(probability, target)
-        return formulas.mean_per_sample(-ir.log(ir.clip(chosen, EPSILON, 1.0 - EPSILON)))
+        return -ir.log(ir.clip(chosen, EPSILON, 1.0 - EPSILON))
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
         if found := agreement.with_one_unit(prediction) or agreement.with_classes(self.type, prediction):

@@ -31,7 +31,9 @@ class Accuracy(Metric):
         assert isinstance(metric, Metric)
         return metric.resolve(loss, prediction)
 
-    def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:
+    def statistics(
+        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
+    ) -> dict[str, Value]:
         self._unresolved()
 
     def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:

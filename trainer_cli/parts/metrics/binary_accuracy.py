@@ -36,9 +36,11 @@ class BinaryAccuracy(Metric):
             return (Finding("doubtful", message, "use `mean_absolute_error`, or loss `binary_crossentropy`"),)
         return ()
 
-    def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:
+    def statistics(
+        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
+    ) -> dict[str, Value]:
         positive = above(prediction.value, self.threshold, self.from_logits)
-        return mean_statistics(ir.cast(ir.equal(ir.cast(positive, "float"), target), "float"))
+        return mean_statistics(ir.cast(ir.equal(ir.cast(positive, "float"), target), "float"), weights)
 
     def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
         return fraction(totals)

@@ -18,8 +18,10 @@ class MeanAbsoluteError(Metric):
 
     direction = "min"
 
-    def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:
-        return mean_statistics(ir.absolute(prediction.value - as_indicators(target, prediction, form)))
+    def statistics(
+        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
+    ) -> dict[str, Value]:
+        return mean_statistics(ir.absolute(prediction.value - as_indicators(target, prediction, form)), weights)
 
     def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
         return fraction(totals)

@@ -10,11 +10,13 @@ from trainer_cli.parts.loss import Prediction, TargetForm
 class Precision(ConfusionMetric):
     """`true positives / (true positives + false positives)`, 0 where nothing was decided for."""
 
-    def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:
+    def statistics(
+        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
+    ) -> dict[str, Value]:
         predicted, truth = self.decisions(target, prediction, form)
         return {
-            "true_positives": by_class(predicted * truth),
-            "false_positives": by_class(predicted * (1.0 - truth)),
+            "true_positives": by_class(predicted * truth, weights),
+            "false_positives": by_class(predicted * (1.0 - truth), weights),
         }
 
     def result(self, totals: Totals) -> float:

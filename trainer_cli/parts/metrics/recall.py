@@ -10,11 +10,13 @@ from trainer_cli.parts.loss import Prediction, TargetForm
 class Recall(ConfusionMetric):
     """`true positives / (true positives + false negatives)`, 0 where there was nothing to find."""
 
-    def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:
+    def statistics(
+        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
+    ) -> dict[str, Value]:
         predicted, truth = self.decisions(target, prediction, form)
         return {
-            "true_positives": by_class(predicted * truth),
-            "false_negatives": by_class((1.0 - predicted) * truth),
+            "true_positives": by_class(predicted * truth, weights),
+            "false_negatives": by_class((1.0 - predicted) * truth, weights),
         }
 
     def result(self, totals: Totals) -> float:

@@ -17,9 +17,11 @@ class SparseCategoricalAccuracy(Metric):
     def findings(self, target: TargetForm, prediction: Prediction) -> tuple[Finding, ...]:
         return class_findings(self.type, target, prediction)
 
-    def statistics(self, target: Value, prediction: Prediction, form: TargetForm) -> dict[str, Value]:
+    def statistics(
+        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
+    ) -> dict[str, Value]:
         right = ir.equal(ir.argmax(prediction.value), true_class(target, form))
-        return mean_statistics(ir.cast(right, "float"))
+        return mean_statistics(ir.cast(right, "float"), weights)
 
     def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
         return fraction(totals)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer_cli.compiler.cost import step_cost
-from trainer_cli.compiler.program import TARGET, Program
+from trainer_cli.compiler.program import Program
 from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Graph
@@ -19,7 +19,7 @@ from trainer_cli.targets.cpu.aligned import aligned_floats
 from trainer_cli.targets.cpu.plan import Plan
 from trainer_cli.targets.cpu.plan_source import write_plan
 from trainer_cli.targets.cpu.threads import ThreadChoice, thread_limit
-from trainer_cli.targets.target import Slice, State, Totals
+from trainer_cli.targets.target import Outputs, Slice, State, Totals
 
 
 class CpuTarget:
@@ -67,7 +67,7 @@ class CpuExecutable:
     def _plan(self, graph: Graph | None, what: str) -> Plan:
         if graph is None:
             raise ValueError("the program is not compiled: it has no optimizer or no loss")
-        return Plan(graph, self.batch_size, self.program.input, what, use_cache=self._use_cache)
+        return Plan(graph, self.batch_size, self.program.input_leaves, what, use_cache=self._use_cache)
 
     # The state
 
@@ -98,11 +98,14 @@ class CpuExecutable:
     def evaluate(self, split: Split, order: NDArray[np.int32]) -> Slice:
         return self._run(self._evaluation, split, order)
 
-    def predict(self, split: Split, begin: int, end: int) -> NDArray[np.float32]:
-        output = np.zeros((end - begin, *self.program.output_shape), dtype=np.float32)
+    def predict(self, split: Split, begin: int, end: int) -> Outputs:
+        outputs = {
+            name: np.zeros((end - begin, *output.shape), dtype=np.float32)
+            for name, output in self.program.outputs.items()
+        }
         if end > begin:
-            self._run(self._prediction, split, np.arange(begin, end, dtype=np.int32), output=output)
-        return output
+            self._run(self._prediction, split, np.arange(begin, end, dtype=np.int32), outputs=outputs)
+        return outputs
 
     def _run(
         self,
@@ -113,12 +116,10 @@ class CpuExecutable:
         *,
         first_step: int = 0,
         seed: int = 0,
-        output: NDArray[np.float32] | None = None,
+        outputs: Outputs | None = None,
         before: Totals | None = None,
     ) -> Slice:
-        data = dict(split.inputs)
-        if split.target is not None:
-            data[TARGET] = split.target
+        data = {leaf: split.arrays[name] for name, leaf in self.program.leaves.items() if name in split.arrays}
         choice = self._choices.setdefault(plan, ThreadChoice(self.threads))
         threads = self._given_threads or choice.next()
         began = time.perf_counter()
@@ -130,7 +131,7 @@ class CpuExecutable:
             hyperparameters=hyperparameters,
             first_step=first_step,
             seed=seed,
-            output=output,
+            outputs=outputs,
             before=before,
         )
         choice.observe(threads, len(order), time.perf_counter() - began)
@@ -149,4 +150,4 @@ class CpuExecutable:
     @property
     def source(self) -> str:
         graph = self.program.train or self.program.evaluate or self.program.predict
-        return write_plan(make_schedule(graph, self.batch_size), self.program.input, "Training step.").text
+        return write_plan(make_schedule(graph, self.batch_size), self.program.input_leaves, "Training step.").text

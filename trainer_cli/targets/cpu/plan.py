@@ -17,7 +17,7 @@ from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.targets.cpu.aligned import aligned_bytes
 from trainer_cli.targets.cpu.build import build
 from trainer_cli.targets.cpu.plan_source import FIXED, reads_bytes, write_plan
-from trainer_cli.targets.target import Totals
+from trainer_cli.targets.target import Outputs, Totals
 
 STORED: Mapping[str, Any] = {"float": np.float32, "int": np.int32, "bool": np.uint8}
 """The types of arrays that a plan reads, by the IR's types."""
@@ -36,11 +36,11 @@ class Plan:
     """One compiled graph. A plan's memory serves one call at a time."""
 
     def __init__(
-        self, graph: Graph, batch_size: int, input_spec: InputSpec, what: str = "", *, use_cache: bool = True
+        self, graph: Graph, batch_size: int, inputs: Mapping[str, InputSpec], what: str = "", *, use_cache: bool = True
     ) -> None:
-        self.input_spec = input_spec
+        self.inputs = inputs
         self.schedule = make_schedule(graph, batch_size)
-        self.source = write_plan(self.schedule, input_spec, what)
+        self.source = write_plan(self.schedule, inputs, what)
         self._entry, self.from_cache = build(self.source.text, use_cache=use_cache)
         layout = self.source.table
         self.arena = aligned_bytes(self.schedule.arena)
@@ -65,13 +65,13 @@ class Plan:
         hyperparameters: Mapping[str, float] | None = None,
         first_step: int = 0,
         seed: int = 0,
-        output: NDArray[np.float32] | None = None,
+        outputs: Outputs | None = None,
         before: Totals | None = None,
     ) -> Outcome:
         """Run a step for each batch of the rows that `order` names.
 
-        `leaves` are weights and states, changed in place; `output` takes the rows of the batched output; totals go on
-        from `before`. Raises KeyError for what is missing and ValueError for data that does not fit.
+        `leaves` are weights and states, changed in place; `outputs` take the rows of batched outputs; totals go on from
+        `before`. Raises KeyError for what is missing and ValueError for data that does not fit.
         """
         layout, rows = self.source.table, np.ascontiguousarray(order, dtype=np.int32)
         # These arrays must live until the call is over: the table holds their addresses alone.
@@ -94,7 +94,6 @@ class Plan:
             "hyperparameters": self._hyperparameters.ctypes.data,
             "totals": self._totals.ctypes.data,
             "status": self._status.ctypes.data,
-            "output": output.ctypes.data if output is not None else 0,
         }
         for name, word in words.items():
             self._table[FIXED.index(name)] = word
@@ -102,6 +101,8 @@ class Plan:
             self._table[place] = columns[name].ctypes.data
         for name, place in layout.leaves.items():
             self._table[place] = leaves[name].ctypes.data
+        for name, place in layout.outputs.items():
+            self._table[place] = outputs[name].ctypes.data if outputs is not None else 0
         self._start(threads)
         sums = {
             name: self._totals[start : start + size].reshape(self._total_shape(name)).copy()
@@ -117,7 +118,7 @@ class Plan:
 
     def _column(self, value: Value, array: NDArray[Any], rows: NDArray[np.int32]) -> NDArray[Any]:
         """All rows of one input in the type that the plan reads, after a check that every row of the order exists."""
-        kind = np.uint8 if reads_bytes(value, self.input_spec) else STORED[value.dtype]
+        kind = np.uint8 if reads_bytes(value, self.inputs) else STORED[value.dtype]
         if array.size != len(array) * static_size(value.shape):
             raise ValueError(f"rows of `{value.name}` have shape {array.shape[1:]}, not {value.shape[1:]}")
         if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < len(array):

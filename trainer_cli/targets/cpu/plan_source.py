@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from trainer_cli.compiler.kernels import Kernel, LoopPlan, storage
 from trainer_cli.compiler.memory import Schedule
 from trainer_cli.compiler.partition import BufferKey, LeafBuffer, Split, buffer_of
-from trainer_cli.compiler.trace import INPUT, InputSpec
+from trainer_cli.compiler.trace import InputSpec
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.ir.primitive import IRError
@@ -30,26 +30,27 @@ FIXED = (
     "hyperparameters",
     "totals",
     "status",
-    "output",
 )
 
 
 @dataclass
 class Table:
-    """Where the words of the table stand. `data` are addresses of the inputs' rows, `leaves` of weights and states.
+    """Where the words of the table stand. `data` are addresses of the inputs' rows, `leaves` of weights and states,
+    `outputs` of the arrays for batched outputs.
 
     `hyperparameters` and `totals` are places within the arrays of doubles that two of the fixed words point to.
     """
 
     data: dict[str, int] = field(default_factory=dict)
     leaves: dict[str, int] = field(default_factory=dict)
+    outputs: dict[str, int] = field(default_factory=dict)
     constants: list[Value] = field(default_factory=list)
     hyperparameters: dict[str, int] = field(default_factory=dict)
     totals: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        return len(FIXED) + len(self.data) + len(self.leaves) + len(self.constants)
+        return len(FIXED) + len(self.data) + len(self.leaves) + len(self.outputs) + len(self.constants)
 
     def place(self, name: str) -> int:
         return FIXED.index(name)
@@ -83,20 +84,20 @@ from trainer_cli.targets.cpu.runtime import (
 '''
 
 
-def reads_bytes(value: Value, input_spec: InputSpec) -> bool:
+def reads_bytes(value: Value, inputs: Mapping[str, InputSpec]) -> bool:
     """Whether an input is stored as bytes that become scaled floats when they are gathered."""
-    return value.dtype == "float" and value.name == INPUT and input_spec.dtype == "uint8"
+    return value.dtype == "float" and value.name in inputs and inputs[value.name].dtype == "uint8"
 
 
-def write_plan(schedule: Schedule, input_spec: InputSpec, what: str = "") -> PlanSource:
-    """Write the module of a schedule. Raises IRError for what this target cannot emit."""
-    return _PlanWriter(schedule, input_spec, what).write()
+def write_plan(schedule: Schedule, inputs: Mapping[str, InputSpec], what: str = "") -> PlanSource:
+    """Write the module of a schedule; `inputs` go by their leaves' names. Raises IRError for what cannot be emitted."""
+    return _PlanWriter(schedule, inputs, what).write()
 
 
 class _PlanWriter:
-    def __init__(self, schedule: Schedule, input_spec: InputSpec, what: str) -> None:
+    def __init__(self, schedule: Schedule, inputs: Mapping[str, InputSpec], what: str) -> None:
         self.schedule = schedule
-        self.input_spec = input_spec
+        self.inputs = inputs
         self.what = what
         self.graph = schedule.graph
         self.table = Table()
@@ -135,6 +136,10 @@ class _PlanWriter:
         for name in [*leaves, *(name for name in self.graph.updates if name not in leaves)]:
             table.leaves[name] = place
             place += 1
+        for name, value in self.graph.outputs.items():
+            if value.batched:
+                table.outputs[name] = place
+                place += 1
         for source in self.sources.values():
             for key in source.pointers:
                 if isinstance(key, Value) and key.op == "constant" and key not in table.constants:
@@ -153,16 +158,18 @@ class _PlanWriter:
         add, table = self.lines.add, self.table
         add("float_state = flush_subnormals()")
         pointers = {"barrier": "word", "order": "int", "hyperparameters": "double", "totals": "double"}
-        pointers |= {"status": "word", "output": "float"}
+        pointers |= {"status": "word"}
         for number, name in enumerate(FIXED):
             kind = pointers.get(name)
             add(f"{name} = {kind}_pointer(table[{number}])" if kind else f"{name} = table[{number}]")
         for name, value in self.graph.leaves("input").items():
-            kind = "byte" if reads_bytes(value, self.input_spec) else value.dtype
+            kind = "byte" if reads_bytes(value, self.inputs) else value.dtype
             place = table.data[name]
             add(f"data{place} = {kind}_pointer(table[{place}])  # {name}")
         for index, (name, place) in enumerate(table.leaves.items()):
             add(f"w{index} = float_pointer(table[{place}])  # {name}")
+        for name, place in table.outputs.items():
+            add(f"output{place} = float_pointer(table[{place}])  # {name}")
         for index, value in enumerate(table.constants):
             add(f"k{index} = {value.dtype}_pointer(table[{table.constant_place(value)}])")
         for index, (value, buffer) in enumerate(self.schedule.buffers.items()):
@@ -200,8 +207,8 @@ class _PlanWriter:
                 raise IRError(f"the cpu target takes inputs by rows, which {value!r} has not")
             target, data = self._pointer(value), f"data{self.table.data[name]}"
             width = static_size(value.shape)
-            if reads_bytes(value, self.input_spec):
-                scale = f"float32({self.input_spec.scale!r})"
+            if reads_bytes(value, self.inputs):
+                scale = f"float32({self.inputs[name].scale!r})"
                 call = f"gather_bytes(batch_order, row_begin, row_end, {width}, {scale}, {data}, {target})"
             else:
                 call = f"gather_floats(batch_order, row_begin, row_end, {width}, {data}, {target})"
@@ -209,10 +216,10 @@ class _PlanWriter:
 
     def _close_step(self) -> None:
         """Hand out batched outputs, and raise the flag that stops everyone if the loss is no number."""
-        for value in self.graph.outputs.values():
+        for name, value in self.graph.outputs.items():
             if value.batched:
                 width = static_size(value.shape)
-                place = f"offset(output, n * {self.schedule.batch_size * width})"
+                place = f"offset(output{self.table.outputs[name]}, n * {self.schedule.batch_size * width})"
                 self.lines.add(f"copy_rows(row_begin, row_end, {width}, {self._pointer(storage(value))}, {place})")
         loss = self.table.totals.get("loss")
         if loss is not None:

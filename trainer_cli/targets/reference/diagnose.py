@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer_cli.compiler.program import INPUT, LOSS_TOTAL, TARGET, Program
+from trainer_cli.compiler.program import LOSS_TOTAL, Program
+from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Value, reachable
+from trainer_cli.targets.reference.executable import batch_leaves
 from trainer_cli.targets.reference.interpreter import evaluate
 
 _LEAVES = {"input": "input", "weight": "weight", "state": "optimizer state", "hyperparameter": "hyper-parameter"}
@@ -18,28 +20,24 @@ _LEAVES = {"input": "input", "weight": "weight", "state": "optimizer state", "hy
 def first_nonfinite(
     program: Program,
     state: Mapping[str, NDArray[Any]],
-    inputs: Mapping[str, NDArray[Any]],
-    target: NDArray[Any] | None,
+    split: Split,
+    rows: NDArray[np.int32],
     step: int,
     hyperparameters: Mapping[str, float],
     seed: int,
 ) -> str | None:
     """Where the first NaN or infinity of one training step comes from, in words; None if all is finite.
 
-    `state` is that before the step, `inputs` and `target` are the batch as stored, `step` counts the updates before.
+    `state` is that before the step, `rows` are those of the batch, `step` counts the updates before.
     The step is interpreted in float32, since what overflows there may be finite in float64.
     """
     graph = program.train
     if graph is None:
         return None
     given: dict[str, Any] = {**hyperparameters, **state}
-    for name, rows in inputs.items():
-        scaled = rows.astype(np.float32) * np.float32(program.input.scale) if rows.dtype == np.uint8 else rows
-        given[name] = scaled.reshape(len(rows), *program.input.shape) if name == INPUT else scaled
     with np.errstate(over="ignore"):  # a number such as a learning rate may itself be beyond float32
         leaves = {name: _in_float32(np.asarray(value)) for name, value in given.items()}
-    if target is not None:
-        leaves[TARGET] = target
+    leaves |= {name: _in_float32(array) for name, array in batch_leaves(program, split, rows).items()}
     roots = graph.roots()
     damaged = {value for value in reachable(roots) if value.op in _LEAVES and not np.isfinite(leaves[value.name]).all()}
 
@@ -47,7 +45,7 @@ def first_nonfinite(
         if result.dtype.kind == "f" and not np.isfinite(result).all():
             damaged.add(value)
 
-    evaluate(roots, {**leaves, "step": step, "seed": seed}, len(inputs[INPUT]), np.float32, watch)
+    evaluate(roots, {**leaves, "step": step, "seed": seed}, len(rows), np.float32, watch)
     loss = graph.outputs[LOSS_TOTAL]
     origin = _origin([loss] if loss in damaged else [root for root in roots if root in damaged], damaged)
     return None if origin is None else _words(origin)

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer_cli.compiler.program import INPUT, LOSS_TOTAL, PREDICTION, TARGET, Program
+from trainer_cli.compiler.program import LOSS_TOTAL, Program
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Graph
 from trainer_cli.targets.reference.interpreter import evaluate
-from trainer_cli.targets.target import Slice, State, Totals
+from trainer_cli.targets.target import Outputs, Slice, State, Totals
 
 
 class ReferenceTarget:
@@ -77,7 +77,7 @@ class ReferenceExecutable:
         steps = rows = 0
         for start in range(0, len(order), self.batch_size):
             batch = order[start : start + self.batch_size]
-            bindings = {**given, **self._state, **self._batch(split, batch), "step": first_step + steps}
+            bindings = {**given, **self._state, **batch_leaves(self.program, split, batch), "step": first_step + steps}
             results = dict(zip(names, evaluate(graph.roots(), bindings, len(batch), self.precision), strict=True))
             for name in graph.outputs:
                 totals[name] = np.asarray(totals[name] + results[name].astype(np.float64))
@@ -88,28 +88,17 @@ class ReferenceExecutable:
                 return Slice(steps, rows, totals, True)
         return Slice(steps, rows, totals, False)
 
-    def predict(self, split: Split, begin: int, end: int) -> NDArray[np.float32]:
-        value = self.program.predict.outputs[PREDICTION]
+    def predict(self, split: Split, begin: int, end: int) -> Outputs:
         parts = []
         for start in range(begin, end, self.batch_size):
             rows = np.arange(start, min(start + self.batch_size, end), dtype=np.int32)
-            bindings = {**self._state, **self._batch(split, rows)}
-            parts.append(evaluate([value], bindings, len(rows), self.precision)[0])
-        if not parts:
-            return np.zeros((0, *self.program.output_shape), dtype=np.float32)
-        return np.concatenate(parts).astype(np.float32)
-
-    def _batch(self, split: Split, rows: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
-        inputs = {}
-        for name, array in split.inputs.items():
-            # Scaled in float32 first, as the native target does when it gathers rows of bytes.
-            data = array[rows]
-            if data.dtype == np.uint8:
-                data = data.astype(np.float32) * np.float32(self.program.input.scale)
-            inputs[name] = data.reshape(len(rows), *self.program.input.shape) if name == INPUT else data
-        if split.target is not None:
-            inputs[TARGET] = split.target[rows]
-        return inputs
+            bindings = {**self._state, **batch_leaves(self.program, split, rows)}
+            parts.append(evaluate(list(self.program.predict.outputs.values()), bindings, len(rows), self.precision))
+        outputs = {}
+        for place, (name, output) in enumerate(self.program.outputs.items()):
+            found = [part[place] for part in parts]
+            outputs[name] = (np.concatenate(found) if found else np.zeros((0, *output.shape))).astype(np.float32)
+        return outputs
 
     @property
     def description(self) -> dict[str, Any]:
@@ -118,3 +107,19 @@ class ReferenceExecutable:
     @property
     def source(self) -> str:
         return ""
+
+
+def batch_leaves(program: Program, split: Split, rows: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
+    """The given rows of inputs and targets, as a program's graphs call them."""
+    leaves = {}
+    for name, leaf in program.leaves.items():
+        if name not in split.arrays:
+            continue
+        data = split.arrays[name][rows]
+        spec = program.inputs.get(name)
+        if spec is not None:
+            # Scaled in float32 first, as the native target does when it gathers rows of bytes.
+            data = data.astype(np.float32) * np.float32(spec.scale) if data.dtype == np.uint8 else data
+            data = data.reshape(len(rows), *spec.shape)
+        leaves[leaf] = data
+    return leaves
