@@ -161,3 +161,33 @@ def test_a_narrow_terminal_keeps_the_most_telling_columns(terminal, monkeypatch)
     stdout, _ = show(run_of(2), stream=Terminal)
     header = re.search(r"epoch +loss.*", CONTROL.sub("", stdout)).group()
     assert header.split() == ["epoch", "loss", "val_loss"]
+
+
+def slow_run(epochs: int, steps_per_epoch: int = 1000):
+    """Half of each epoch is seen after five seconds."""
+    yield from list(run_of(0))[:1]
+    yield PhaseStarted(1, 1, None, 1, epochs, steps_per_epoch, 32, 0.91)
+    for epoch in range(1, epochs + 1):
+        yield SliceDone(1, epoch, epochs, steps_per_epoch, steps_per_epoch, 32, 10.0, {"loss": 0.75, "accuracy": 0.5})
+        if epoch < epochs:
+            report = {"phase": 1, "epoch": epoch, "steps": 1, "seconds": 12.0, "learning_rate": 0.1, "loss": 1 / epoch}
+            yield EpochDone(1, epoch, epochs, report, improved=True)
+
+
+def test_the_bar_tells_speed_curve_and_time_left(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
+    stdout, _ = show(slow_run(4), stream=Terminal)
+    plain = CONTROL.sub("", stdout)
+    assert "1,000/1,000 steps  100.0 steps/s  loss 0.7500  accuracy 0.5000  30 s left" in plain, "three like the first"
+    assert "loss 0.7500  accuracy 0.5000  █▁  12 s left" in plain, "one of 12 s is left, validation included"
+    assert "█▃▁" in plain
+    assert re.search(r"epoch 2/4 +\S+ +36 s left", plain), "three epochs of 12 s before the second begins"
+
+
+def test_a_narrow_terminal_keeps_steps_and_loss(terminal, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "76")
+    stdout, _ = show(slow_run(4), stream=Terminal)
+    plain = CONTROL.sub("", stdout)
+    assert "1,000/1,000 steps  loss 0.7500" in plain
+    assert "steps/s" not in plain
+    assert "…" not in plain, "nothing is cut off"

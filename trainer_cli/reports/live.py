@@ -1,4 +1,7 @@
-"""Events of a run in; on the terminal, a metric table that grows by a row per epoch, and a bar for the epoch, out."""
+"""Events of a run in; on the terminal, a metric table that grows by a row per epoch, and a bar for the epoch, out.
+
+Beside the bar stand the loss so far and its curve over the epochs, the speed, and the time that is left.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,13 @@ from rich.text import Text
 from trainer_cli.reports import messages, text
 from trainer_cli.reports.json_lines import write_json
 from trainer_cli.reports.progress import is_terminal
+from trainer_cli.reports.sparkline import sparkline
 from trainer_cli.reports.tables import console, fitting, growing_table
 from trainer_cli.training.events import EpochDone, Event, Finished, PhaseStarted, SliceDone, Started
 
 _REDRAW_SECONDS = 0.08
+_BAR_WIDTH = 24
+_CURVE_WIDTH = 16
 
 
 class LivePicture:
@@ -31,11 +37,12 @@ class LivePicture:
         self._rows = self._console if shared or as_json else console(stdout)
         self._columns: list[str] | None = None
         self._drawn = 0.0
-        self._epochs = 0
         self._phases = 1
+        self._losses: list[float | None] = []
+        self._epoch_seconds: list[float] = []  # of this phase, validation included
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=32),
+            BarColumn(bar_width=_BAR_WIDTH),
             TextColumn("{task.fields[words]}"),
             console=self._console,
             auto_refresh=False,  # a drawing thread would take time from the workers; slices come often enough
@@ -70,35 +77,67 @@ class LivePicture:
             self.say(line)
         if isinstance(event, PhaseStarted):
             self._columns = None
+            self._losses, self._epoch_seconds = [], []
             self._begin_epoch(event.first_epoch, event.epochs, event.steps_per_epoch)
 
     def _begin_epoch(self, epoch: int, epochs: int, steps: int) -> None:
-        self._bar.update(
-            self._task, description=f"epoch {epoch}/{epochs}", completed=0, total=steps, visible=True, words=""
-        )
-        self._bar.refresh()
+        left = self._seconds_of_epochs(epochs - epoch + 1)
+        self._draw(epoch, epochs, 0, steps, [(3, self._curve()), (1, self._left(left))])
 
     def _advance(self, event: SliceDone) -> None:
         now = time.monotonic()
         if now - self._drawn < _REDRAW_SECONDS and event.steps < event.steps_per_epoch:
             return
         self._drawn = now
-        left = event.seconds / event.steps * (event.steps_per_epoch - event.steps) if event.steps else 0.0
-        words = [f"{event.steps:,}/{event.steps_per_epoch:,} steps"]
-        words += [f"{name} {text.number(value)}" for name, value in list(event.results.items())[:2]]
-        if left >= 1.0:
-            words.append(f"{text.duration(left)} left")
+        first, *others = [f"{name} {text.number(value)}" for name, value in event.results.items()][:2] or [""]
+        rate = event.steps / event.seconds if event.seconds > 0 else 0.0
+        left = (event.steps_per_epoch - event.steps) / rate if rate else 0.0
+        left += self._seconds_of_epochs(event.epochs - event.epoch, event.seconds + left)
+        words = [
+            (0, f"{event.steps:,}/{event.steps_per_epoch:,} steps"),
+            (4, f"{text.number(float(rate))} steps/s" if rate else ""),
+            (1, first),
+            (5, others[0] if others else ""),
+            (3, self._curve()),
+            (2, self._left(left)),
+        ]
+        self._draw(event.epoch, event.epochs, event.steps, event.steps_per_epoch, words)
+
+    def _draw(self, epoch: int, epochs: int, steps: int, of: int, words: Sequence[tuple[int, str]]) -> None:
+        """The bar, and as many of the words as the line holds: those with small numbers stay longest."""
+        description = f"epoch {epoch}/{epochs}"
+        room = self._console.width - len(description) - _BAR_WIDTH - 4
+        kept = [pair for pair in words if pair[1]]
+        while kept and sum(len(each) + 2 for _, each in kept) > room:
+            kept.remove(max(kept))
         self._bar.update(
             self._task,
-            description=f"epoch {event.epoch}/{event.epochs}",
-            completed=event.steps,
-            total=event.steps_per_epoch,
+            description=description,
+            completed=steps,
+            total=of,
             visible=True,
-            words="  ".join(words),
+            words="  ".join(each for _, each in kept),
         )
         self._bar.refresh()
 
+    def _curve(self) -> str:
+        """The losses of the phase's epochs so far, once there is something to see."""
+        return sparkline(self._losses[-_CURVE_WIDTH * 4 :], _CURVE_WIDTH) if len(self._losses) > 1 else ""
+
+    def _seconds_of_epochs(self, count: int, one: float = 0.0) -> float:
+        """How long so many epochs will take, by those before, or by what is known of the first."""
+        known = self._epoch_seconds[-5:]
+        return count * (sum(known) / len(known) if known else one)
+
+    def _left(self, seconds: float) -> str:
+        """The time that the phase will still take, if it is worth waiting for; early stopping may end it sooner."""
+        where = " in the phase" if self._phases > 1 else ""
+        return f"{text.duration(seconds)} left{where}" if seconds >= 1.0 else ""
+
     def _add_row(self, event: EpochDone) -> None:
+        loss, seconds = event.report.get("loss"), event.report.get("seconds")
+        self._losses.append(None if loss is None else float(loss))
+        self._epoch_seconds.append(float(seconds or 0.0))
         if self._as_json:
             write_json(event.report, self._stdout)
         else:
