@@ -13,8 +13,6 @@ from trainer_cli.ir.graph import Graph, Value
 from trainer_cli.ir.random import RandomStream
 from trainer_cli.parts.activation import Activation
 from trainer_cli.parts.initializer import Initializer
-from trainer_cli.parts.optimizer import Optimizer
-from trainer_cli.targets.reference.interpreter import evaluate
 
 
 class LayerScope:
@@ -58,55 +56,3 @@ class LayerScope:
 
     def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
         raise ConfigError([Problem(message, () if field is None else (field,), hint)])
-
-
-class UpdateScope:
-    """Answers an optimizer: slots become states, hyper-parameters leaves."""
-
-    def __init__(self, graph: Graph, optimizer: Optimizer, shape: tuple[int, ...]) -> None:
-        self.graph = graph
-        self.shape = shape
-        self.optimizer = optimizer
-        self.slots: dict[str, float] = {}
-        self.assigned: dict[str, Value] = {}
-        self.hyperparameters: dict[str, float] = {}
-
-    @property
-    def step(self) -> Value:
-        return self.graph.step()
-
-    def hyperparameter(self, name: str) -> Value:
-        self.hyperparameters[name] = getattr(self.optimizer, name)
-        return self.graph.hyperparameter(name)
-
-    def slot(self, name: str, initial: float = 0.0) -> Value:
-        self.slots[name] = initial
-        return self.graph.state(name, self.shape)
-
-    def assign(self, slot: Value, value: Value) -> None:
-        self.assigned[slot.name] = value
-
-
-class Stepper:
-    """Applies an optimizer to one weight, step by step, on the reference in float64."""
-
-    def __init__(self, optimizer: Optimizer, weight: Any) -> None:
-        self.weight = np.asarray(weight, dtype=np.float64)
-        graph = Graph()
-        shape = self.weight.shape
-        self.scope = UpdateScope(graph, optimizer, shape)
-        updated = optimizer.update(self.scope, graph.weight("weight", shape), graph.input("gradient", shape))
-        assert updated.shape == shape
-        assert set(self.scope.assigned) == set(self.scope.slots)
-        self._results = [updated, *self.scope.assigned.values()]
-        self.slots = {name: np.full(shape, initial) for name, initial in self.scope.slots.items()}
-        self.steps = 0
-
-    def step(self, gradient: Any, **changed: float) -> NDArray[np.float64]:
-        """The weight after a step with this gradient; `changed` gives hyper-parameters other than the optimizer's."""
-        self.steps += 1
-        bound = {"weight": self.weight, "gradient": gradient, "step": self.steps}
-        bound |= self.scope.hyperparameters | changed | self.slots
-        self.weight, *slots = evaluate(self._results, bound, 1)
-        self.slots = dict(zip(self.scope.assigned, slots, strict=True))
-        return self.weight

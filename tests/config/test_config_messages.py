@@ -53,7 +53,30 @@ def golden(text):
         (
             "optimizer: {type: sgd, zzz: 1}",
             "2:24: optimizer: unknown key `zzz` of optimizer `sgd`\n"
-            " hint: known keys: learning_rate, momentum, nesterov",
+            " hint: known keys: learning_rate, weight_decay, exclude_from_weight_decay, clipnorm, clipvalue, "
+            "global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, gradient_accumulation_steps, "
+            "momentum, nesterov",
+        ),
+        (
+            "optimizer: {type: adam, learning_rate: {type: cosine_decay, initial_learning_rate: 0.1}}",
+            "2:25: optimizer.learning_rate: schedule `cosine_decay` needs the key `decay_steps`\n"
+            " hint: `decay_steps`: number T of updates in which the rate falls",
+        ),
+        (
+            "optimizer: {type: adam, learning_rate: cosine}",
+            "2:40: optimizer.learning_rate: unknown schedule `cosine`\n hint: did you mean `cosine_decay`?",
+        ),
+        (
+            'optimizer: {type: adam, learning_rate: "0.1"}',
+            "2:40: optimizer.learning_rate: expected a number, got the text `0.1`\n hint: remove the quotes",
+        ),
+        (
+            "optimizer: {type: adam, learning_rate: -1}",
+            "2:40: optimizer.learning_rate: expected a number greater than 0, got the number -1",
+        ),
+        (
+            "optimizer: {type: adam, clipnorm: 1, clipvalue: 1}",
+            "2:49: optimizer.clipvalue: `clipnorm` and `clipvalue` exclude each other\n hint: give one of them",
         ),
         (
             "fit: {batch_size: 3, batchSize: 4}",

@@ -24,6 +24,7 @@ FAMILIES = [
     families.REGULARIZERS,
     families.CONSTRAINTS,
     families.OPTIMIZERS,
+    families.SCHEDULES,
     families.LOSSES,
     families.METRICS,
 ]
@@ -65,6 +66,14 @@ LEAST: dict[str, dict[str, Any]] = {
     "spatial_dropout2d": {"rate": 0.5},
     "spatial_dropout3d": {"rate": 0.5},
     "spectral_normalization": {"layer": {"type": "dense", "units": 2}},
+    "exponential_decay": {"initial_learning_rate": 0.1, "decay_steps": 10.0, "decay_rate": 0.5},
+    "inverse_time_decay": {"initial_learning_rate": 0.1, "decay_steps": 10.0, "decay_rate": 0.5},
+    "polynomial_decay": {"initial_learning_rate": 0.1, "decay_steps": 10.0},
+    "piecewise_constant_decay": {"boundaries": [5.0], "values": [0.1, 0.01]},
+    "cosine_decay": {"initial_learning_rate": 0.1, "decay_steps": 10.0},
+    "cosine_decay_restarts": {"initial_learning_rate": 0.1, "first_decay_steps": 10.0},
+    "linear_warmup": {"warmup_steps": 5.0, "learning_rate": 0.1},
+    "one_cycle": {"max_learning_rate": 0.1, "total_steps": 10.0},
 }
 LEAST_OF_LAYER = {"activation": {"activation": "relu"}}
 
@@ -209,7 +218,10 @@ LIBRARY_NAMES = {
     },
     "regularizer": {"l1l2": "l1_l2", "L1L2": "l1_l2", "L1": "l1"},
     "constraint": {"maxNorm": "max_norm", "nonNeg": "non_neg", "NonNeg": "non_neg", "MinMaxNorm": "min_max_norm"},
-    "optimizer": {"SGD": "sgd", "Adam": "adam", "RMSprop": "rmsprop", "RMSProp": "rmsprop", "Adagrad": "adagrad"},
+    "optimizer": {"SGD": "sgd", "Adam": "adam", "RMSprop": "rmsprop", "RMSProp": "rmsprop", "Adagrad": "adagrad"}
+    | {"AdamW": "adamw", "Adadelta": "adadelta", "ScheduleFreeAdamW": "schedule_free_adamw", "Nadam": "nadam"},
+    "schedule": {"CosineDecay": "cosine_decay", "OneCycleLR": "one_cycle"}
+    | {"PiecewiseConstantDecay": "piecewise_constant_decay", "InverseTimeDecay": "inverse_time_decay"},
     "loss": {
         "mse": "mean_squared_error",
         "MSE": "mean_squared_error",

@@ -17,8 +17,10 @@ from trainer_cli.training.state import Binding, RunState
 
 
 class Halving(Schedule):
-    def learning_rate(self, step):
-        return ir.power(0.5, ir.cast(step, "float"))
+    factor: float = 0.5
+
+    def rate(self, scope):
+        return ir.power(scope.hyperparameter("factor"), scope.step)
 
 
 def test_a_schedule_is_asked_for_the_last_update(linear):

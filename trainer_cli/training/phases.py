@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainer_cli.compiler.rate import write_rate
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.graph import Graph
 from trainer_cli.lazy import np
@@ -86,10 +87,10 @@ def learning_rate(program: Program, optimizer: Optimizer, updates: int) -> float
         return float(program.hyperparameters.get("learning_rate", rate))
     from trainer_cli.targets.reference.interpreter import evaluate
 
-    graph = Graph()
-    step = graph.input("updates", (), "int")
-    (value,) = evaluate([rate.learning_rate(step)], {"updates": np.asarray(max(updates - 1, 0))}, 1)
-    return float(value)
+    numbers: dict[str, float] = {}
+    value = write_rate(rate, Graph().input("updates", (), "int"), numbers)
+    (result,) = evaluate([value], {"updates": np.asarray(max(updates - 1, 0)), **numbers}, 1)
+    return float(result)
 
 
 def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, object, object]]:

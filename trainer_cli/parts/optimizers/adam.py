@@ -25,18 +25,27 @@ class Adam(Optimizer):
     amsgrad: bool = Field(default=False, description="divide by the largest second moment so far")
 
     def update(self, scope: UpdateScope, weight: Value, gradient: Value) -> Value:
-        beta_1, beta_2 = scope.hyperparameter("beta_1"), scope.hyperparameter("beta_2")
-        step = ir.cast(scope.step, "float")
-        correction = ir.sqrt(1.0 - ir.power(beta_2, step)) / (1.0 - ir.power(beta_1, step))
-        rate = scope.hyperparameter("learning_rate") * correction
-
-        first_slot, second_slot = scope.slot("first_moment"), scope.slot("second_moment")
-        first = first_slot + (gradient - first_slot) * (1.0 - beta_1)
-        second = second_slot + (ir.square(gradient) - second_slot) * (1.0 - beta_2)
-        scope.assign(first_slot, first)
-        scope.assign(second_slot, second)
+        first, second = moments(scope, gradient, scope.hyperparameter("beta_1"), scope.hyperparameter("beta_2"))
         if self.amsgrad:
             largest_slot = scope.slot("largest_second_moment")
             second = ir.maximum(largest_slot, second)
             scope.assign(largest_slot, second)
+        rate = scope.hyperparameter("learning_rate") * correction(scope)
         return weight - first * rate / (ir.sqrt(second) + scope.hyperparameter("epsilon"))
+
+
+def moments(scope: UpdateScope, gradient: Value, beta_1: Value, beta_2: Value) -> tuple[Value, Value]:
+    """The next running means of the gradient and of its square, which are kept in slots."""
+    first_slot, second_slot = scope.slot("first_moment"), scope.slot("second_moment")
+    first = first_slot + (gradient - first_slot) * (1.0 - beta_1)
+    second = second_slot + (ir.square(gradient) - second_slot) * (1.0 - beta_2)
+    scope.assign(first_slot, first)
+    scope.assign(second_slot, second)
+    return first, second
+
+
+def correction(scope: UpdateScope, beta_1: str = "beta_1", beta_2: str = "beta_2") -> Value:
+    """`√(1 − β₂ᵗ)/(1 − β₁ᵗ)`, which makes up for moments that began at 0."""
+    step = ir.cast(scope.step, "float")
+    decayed = [ir.power(scope.hyperparameter(name), step) for name in (beta_1, beta_2)]
+    return ir.sqrt(1.0 - decayed[1]) / (1.0 - decayed[0])

@@ -27,7 +27,7 @@ class Rmsprop(Optimizer):
     centered: bool = Field(default=False, description="divide by the standard deviation instead")
 
     def structure(self) -> dict[str, Any]:
-        return {"momentum": self.momentum > 0, "centered": self.centered}
+        return {**super().structure(), "momentum": self.momentum > 0, "centered": self.centered}
 
     def update(self, scope: UpdateScope, weight: Value, gradient: Value) -> Value:
         rho = scope.hyperparameter("rho")

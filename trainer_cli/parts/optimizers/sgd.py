@@ -8,6 +8,7 @@ from pydantic import Field
 
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.optimizer import Optimizer, UpdateScope
+from trainer_cli.parts.schedule import LearningRate
 
 
 class Sgd(Optimizer):
@@ -18,12 +19,13 @@ class Sgd(Optimizer):
     `w ← w + μ·v − α·∇`. As in Keras the learning rate is part of the velocity: a change of it acts gradually.
     """
 
-    learning_rate: float = Field(default=0.01, gt=0, description="step size α")
+    learning_rate: LearningRate = Field(default=0.01, description="step size α")
     momentum: float = Field(default=0.0, ge=0, le=1, description="fraction μ of the velocity that is kept")
     nesterov: bool = Field(default=False, description="look ahead along the velocity")
 
     def structure(self) -> dict[str, Any]:
-        return {"momentum": self.momentum > 0, "nesterov": self.momentum > 0 and self.nesterov}
+        own = {"momentum": self.momentum > 0, "nesterov": self.momentum > 0 and self.nesterov}
+        return {**super().structure(), **own}
 
     def update(self, scope: UpdateScope, weight: Value, gradient: Value) -> Value:
         step = gradient * scope.hyperparameter("learning_rate")
