@@ -139,6 +139,39 @@ def test_numbers_get_residuals(project):
     assert [value for name, value in page.attributes if name == "class"].count("dot") == 12
 
 
+def test_several_outputs_have_a_picture_each_and_gates_of_their_own(project):
+    rows = (project.folder / "flowers.csv").read_text().splitlines()
+    numbers = [f"{row},{place % 7}" for place, row in enumerate(rows[1:])]
+    project.write_data([[*rows[0].split(","), "size"], *(row.split(",") for row in numbers)])
+    project.configure(
+        data={
+            "type": "csv",
+            "path": "flowers.csv",
+            "features": ["a", "b", "c", "d"],
+            "target": {"kind": "colour", "much": "size"},
+            "split": {"test": 0.2},
+        },
+        architecture={
+            "layers": [
+                {"type": "dense", "name": "body", "units": 4},
+                {"type": "dense", "name": "kind", "units": 3, "activation": "softmax"},
+                {"type": "dense", "name": "much", "units": 1, "inputs": ["body"]},
+            ],
+            "outputs": ["kind", "much"],
+        },
+        loss={"kind": "sparse_categorical_crossentropy", "much": "mse"},
+        metrics={"kind": ["accuracy"]},
+        fit={"epochs": 2, "early_stopping": {"monitor": "much_loss"}},
+    )
+    done = project.fit("--run-dir", "run", "-q", "--fail-if", "much_loss < 0", "--fail-if", "test_kind_accuracy < 0")
+    assert done.returncode == 0, done.stderr
+    written(project, "run")
+    page = Page((project.folder / "run" / "report.html").read_text())
+    for words in ("Confusion matrix of kind", "Predicted and true values of much", "Residuals of much", "much_loss"):
+        assert words in page.text, words
+    assert [value for name, value in page.attributes if name == "class"].count("dot") == 18
+
+
 def test_names_from_the_config_cannot_become_markup(project):
     text = (project.folder / "flowers.csv").read_text().replace("red", '"<b>red & ""co""</b>"')
     (project.folder / "flowers.csv").write_text(text)

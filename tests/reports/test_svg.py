@@ -87,7 +87,7 @@ def test_names_are_escaped_everywhere():
 def test_a_matrix_shades_by_the_row_and_numbers_what_fits():
     picture = parsed(svg.heatmap("m", ["a", "b"], ["a", "b"], [[3, 1], [0, 0]]))
     cells = [(cell.get("class"), cell.get("fill-opacity")) for cell in picture.iter("rect")]
-    assert cells == [("right", "0.750"), ("wrong", "0.250"), ("wrong", "0.000"), ("right", "0.000")]
+    assert cells == [("right", "0.750"), ("wrong", "0.500"), ("wrong", "0.000"), ("right", "0.000")]
     assert [each.text for each in picture.iter("text") if "count" in each.get("class", "")] == ["3", "1"]
     many = [str(place) for place in range(60)]
     counts = [[1] * 60 for _ in many]

@@ -111,7 +111,8 @@ def tensor_table(tensors: list[Tensor], kinds: Mapping[str, str]) -> Table:
     for tensor in tensors:
         cells = [tensor.name]
         if kinds:
-            cells.append(kinds.get(tensor.name.partition("/")[0], ""))
+            layer = tensor.name.partition("/")[0]
+            cells.append(kinds.get(layer, kinds.get(layer.partition(".")[0], "")))  # `body.1.dense_1` is of a block
         if uses:
             cells.append(tensor.use)
         extents = ", ".join(map(str, tensor.shape)) + ("," if len(tensor.shape) == 1 else "")

@@ -188,10 +188,11 @@ def heatmap(title: str, rows: Sequence[str], columns: Sequence[str], counts: Seq
             share = count / total if total else 0.0
             words = f"{name} taken for {columns[column]}: {count:,} of {total:,}"
             kind = "right" if row == column else "wrong"
+            shade = share if row == column else math.sqrt(share)  # a few mistakes among many rows shall be seen
             x = left + column * cell
             body.append(
                 f'<rect class="{kind}" x="{x}" y="{y}" width="{cell - 1}" height="{cell - 1}" '
-                f'fill-opacity="{share:.3f}"><title>{escape(words)}</title></rect>'
+                f'fill-opacity="{shade:.3f}"><title>{escape(words)}</title></rect>'
             )
             if cell >= 22 and count:
                 strong = " strong" if share > 0.55 else ""

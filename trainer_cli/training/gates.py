@@ -96,7 +96,7 @@ def check_keys(gates: Iterable[Gate], known: Sequence[str]) -> None:
 def keys_of_training(plans: Sequence[PhasePlan]) -> list[str]:
     """What will have been measured when a training ends, by the names that `values_of_training` gives."""
     last = plans[-1]
-    measured = ["loss", *last.directions]
+    measured = ["loss", *last.program.losses, *last.directions]
     keys = list(measured)
     if last.dataset.validation is not None:
         keys += [f"val_{key}" for key in measured]

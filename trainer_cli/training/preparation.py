@@ -95,7 +95,7 @@ def compile_phases(
             problems += error.problems
             continue
         programs.append(program)
-        keys = [bound.key for bound in program.metrics]
+        keys = [*program.losses, *(bound.key for bound in program.metrics)]
         path = (*phase_path(config, position), "fit")
         problems += check_monitors(phase_settings(config, position).fit, keys, has_validation, path)
     if problems:
