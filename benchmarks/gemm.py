@@ -15,10 +15,10 @@ for _variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THR
     os.environ[_variable] = "1"
 
 import numpy as np  # noqa: E402
-from numba import njit  # noqa: E402
 
 from trainer_cli.targets.cpu import gemm  # noqa: E402
 from trainer_cli.targets.cpu.intrinsics import float_pointer  # noqa: E402
+from trainer_cli.targets.cpu.linking import linked  # noqa: E402
 from trainer_cli.targets.cpu.microkernel import PANEL, register_block  # noqa: E402
 
 # rows, depth, columns
@@ -59,7 +59,7 @@ def compiled(layout, rows, depth, columns):
         **strides(layout, rows, depth, columns),
     )
 
-    @njit(error_model="numpy", nogil=True)
+    @linked
     def run(a, b, c, times):
         for _ in range(times):
             function(0, rows, depth, float_pointer(a), float_pointer(b), (float_pointer(c),))

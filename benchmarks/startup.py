@@ -18,7 +18,6 @@ COMMANDS = {
     "… and pydantic.BaseModel": [sys.executable, "-c", "import typer, yaml, rich; from pydantic import BaseModel"],
     "trainer --help": [*TRAINER, "--help"],
     "trainer validate configs/digits.yaml": [*TRAINER, "validate", "configs/digits.yaml"],
-    "import numba": [sys.executable, "-c", "import numba"],
 }
 
 

@@ -153,7 +153,7 @@ def test_a_damaged_plan_cache_costs_time_and_a_warning(project):
     second = project.fit(*flags, environment=environment)
     assert second.returncode == 0, second.stderr
     assert "Traceback" not in second.stderr
-    plans = len(list((cache / "plans").iterdir()))
-    assert 1 <= len(re.findall("^warning: .*cache", second.stderr, re.MULTILINE)) <= plans
+    # One for each plan.
+    assert 1 <= len(re.findall("^warning: .*cache", second.stderr, re.MULTILINE)) <= 3
     losses = [re.search(r'"loss": ([\d.e-]+)', done.stdout)[1] for done in (first, second)]
     assert losses[0] == losses[1]

@@ -60,9 +60,15 @@ class _Fuser:
         self.forced = self._forced()
         self.home: dict[Value, Kernel] = {}
         self.number: dict[Kernel, int] = {}
+        # The place of a kernel's first value, which decides what is tried first.
+        self.rank: dict[Kernel, int] = {}
         self.kernels: list[Kernel] = []
-        # For each kernel (by number) a bit set of all kernels that must run before it.
-        self.before: list[int] = []
+        # For each kernel (by number) a bit set of all kernels that must run before it. Bits of kernels that were merged
+        # into others stay where they are and mean nothing.
+        self.before: dict[int, int] = {}
+        # The kernels that read a kernel's values themselves, by the numbers that they began with.
+        self.readers: dict[int, set[int]] = {}
+        self.merged_into: dict[int, int] = {}
         for value in self.order:
             if self.is_computed(value):
                 self._start(value)
@@ -121,20 +127,22 @@ class _Fuser:
         else:
             kernel.body.append(value)
         self.home[value] = kernel
-        self.number[kernel] = len(self.kernels)
+        self.number[kernel] = self.rank[kernel] = len(self.kernels)
         self.kernels.append(kernel)
-        before = 0
+        before, own = 0, self.number[kernel]
         for producer, _ in self.producers(value):
             number = self.number[producer]
             before |= self.before[number] | (1 << number)
-        self.before.append(before)
+            self.readers[number].add(own)
+        self.before[own] = before
+        self.readers[own] = set()
 
     def merge_along_edges(self) -> None:
         """Merge each value's kernel with the kernels that it reads from."""
         for value in self.order:
             if value not in self.home:
                 continue
-            for producer, _ in sorted(self.producers(value), key=lambda found: -self.number[found[0]]):
+            for producer, _ in sorted(self.producers(value), key=lambda found: -self.rank[found[0]]):
                 consumer = self.home[value]
                 if producer is not consumer and producer in self.number:
                     self.try_merge(producer, consumer)
@@ -154,7 +162,7 @@ class _Fuser:
             for index, second in enumerate(alive):
                 for first in alive[:index]:
                     if first is not second and first in self.number and second in self.number:
-                        a, b = sorted((first, second), key=self.number.__getitem__)
+                        a, b = sorted((first, second), key=self.rank.__getitem__)
                         if a.root is None and b.root is None:
                             self.try_merge(a, b)
 
@@ -193,30 +201,48 @@ class _Fuser:
         return None
 
     def _needs_between(self, one: int, two: int) -> bool:
-        """Whether a third kernel must run after `one` and before `two`."""
-        between = self.before[two] & ~(1 << one)
-        while between:
-            lowest = between & -between
-            number = lowest.bit_length() - 1
-            if self.before[number] >> one & 1:
-                return True
-            between ^= lowest
-        return False
+        """Whether a third kernel must run after `one` and before `two`: one that reads `one` itself, then."""
+        before = self.before[two]
+        return any(before >> reader & 1 for reader in self._readers(one) if reader != two)
+
+    def _readers(self, number: int) -> set[int]:
+        """The kernels that read a kernel's values themselves, by their present numbers."""
+        found = set()
+        for reader in self.readers[number]:
+            while reader in self.merged_into:
+                reader = self.merged_into[reader]
+            found.add(reader)
+        self.readers[number] = found
+        return found
 
     def _absorb(self, first: Kernel, second: Kernel, domain: Shape, outer: int | None) -> None:
+        """Make one kernel of two. It takes the later one's number, which all that comes behind that one knows."""
         one, two = self.number[first], self.number[second]
         first.domain, first.outer = domain, outer
         first.body = sorted({*first.body, *second.body}, key=self.position.__getitem__)
         for value in second.computed:
             self.home[value] = first
-        own = (self.before[one] | self.before[two]) & ~(1 << one) & ~(1 << two)
-        self.before[one] = own
-        self.before[two] = 0
-        either, gained, lost = 1 << one | 1 << two, own | 1 << one, ~(1 << two)
-        for number, before in enumerate(self.before):
-            if before & either:
-                self.before[number] = (before | gained) & lost
+        gone, kept = (two, one) if self.before[one] >> two & 1 else (one, two)
+        apart = not self.before[kept] >> gone & 1
+        readers = self._readers(gone) - {kept}
+        own = (self.before.pop(gone) | self.before[kept]) & ~(1 << gone | 1 << kept)
+        self.before[kept] = own
+        self.readers[kept] = (self._readers(kept) - {gone}) | readers
+        self.merged_into[gone] = kept
+        # What came behind one of them alone comes behind both now.
+        gained = own | 1 << kept
+        if apart:
+            for number, before in self.before.items():
+                if (before >> gone | before >> kept) & 1:
+                    self.before[number] = before | gained
+        waiting = list(readers)
+        while waiting and not apart:
+            number = waiting.pop()
+            if not self.before[number] >> kept & 1:
+                self.before[number] |= gained
+                waiting.extend(self._readers(number))
         del self.number[second]
+        self.number[first] = kept
 
     def finish(self) -> Fusion:
         """Decide what is stored, written in place and added up, and order the kernels."""

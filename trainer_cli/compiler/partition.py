@@ -10,6 +10,7 @@ block never depends on the thread that runs it: that is why any thread count giv
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -207,7 +208,7 @@ def _verify(result: Partition, fusion: Fusion, region_of: dict[Kernel, int]) -> 
     if len(placed) != len(fusion.kernels) or set(placed) != set(fusion.kernels):
         raise IRError("every kernel belongs in one region")
     written: set[BufferKey] = set()
-    for index, second in enumerate(placed):
+    for second in placed:
         if region_of[second] == 0 and _awaits_inputs(second, result.splits, result.touches):
             raise IRError(f"no barrier between the inputs and `{second.label}`")
         # Arena: read after the write. Weights and states: the old value is read, so before the write.
@@ -215,9 +216,17 @@ def _verify(result: Partition, fusion: Fusion, region_of: dict[Kernel, int]) -> 
             if isinstance(touch.buffer, LeafBuffer) and touch.buffer in written:
                 raise IRError(f"`{second.label}` comes after the update of {touch.buffer.name}")
         written |= {touch.buffer for touch in result.touches[second] if touch.writes}
-        for first in placed[:index]:
-            if region_of[first] == region_of[second] and _conflict(first, second, result.splits, result.touches):
-                raise IRError(f"no barrier between `{first.label}` and `{second.label}`")
+    for region in result.regions:
+        # Only those that touch one buffer can be in each other's way.
+        users: dict[BufferKey, dict[Kernel, bool]] = {}
+        for kernel in region.kernels:
+            for touch in result.touches[kernel]:
+                known = users.setdefault(touch.buffer, {})
+                known[kernel] = known.get(kernel, False) or touch.writes
+        for known in users.values():
+            for first, second in itertools.combinations(known, 2):
+                if (known[first] or known[second]) and _conflict(first, second, result.splits, result.touches):
+                    raise IRError(f"no barrier between `{first.label}` and `{second.label}`")
     done: set[Kernel] = set()
     for kernel in placed:
         if not fusion.after[kernel] <= done:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,10 +15,13 @@ import pytest
 
 from tests.programs import program, rows_for, train
 from trainer_cli.compiler.trace import InputSpec
+from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph
-from trainer_cli.targets.cpu import cache
+from trainer_cli.targets.cpu import build, cache
+from trainer_cli.targets.cpu.build import compile_unit
 from trainer_cli.targets.cpu.plan import Plan
-from trainer_cli.targets.cpu.plan_source import write_plan
+from trainer_cli.targets.cpu.plan_source import RUNTIME, write_plan
+from trainer_cli.targets.cpu.program import Unit
 
 
 def graph() -> Graph:
@@ -46,57 +48,62 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def only_plan(folder: Path) -> Path:
-    (found,) = (folder / "plans").iterdir()
-    return found
+def stored(folder: Path) -> list[Path]:
+    return sorted((folder / "kernels").iterdir())
 
 
 def test_a_plan_is_found_again_and_nothing_else_is_left_behind(folder: Path) -> None:
     assert not plan().from_cache
-    stored = only_plan(folder)
-    assert sorted(path.name for path in stored.iterdir()) == ["plan.json", "plan.o", "plan.py"]
+    before = stored(folder)
+    assert len(before) == 2, "the functions that all plans share, and the kernel"
     again = plan()
     assert again.from_cache
     check(again)
-    assert (stored / "plan.py").read_text() == again.source.text
+    assert stored(folder) == before
 
 
-def cut(stored: Path) -> None:
-    (stored / "plan.o").write_bytes((stored / "plan.o").read_bytes()[:100])
-
-
-def flip(stored: Path) -> None:
-    code = bytearray((stored / "plan.o").read_bytes())
-    code[len(code) // 2] ^= 1
-    (stored / "plan.o").write_bytes(bytes(code))
-
-
-def empty(stored: Path) -> None:
-    (stored / "plan.o").write_bytes(b"")
-
-
-def garbage(stored: Path) -> None:
-    (stored / "plan.json").write_bytes(b"\xff\x00 not JSON")
-
-
-def other_kind(stored: Path) -> None:
-    (stored / "plan.json").write_text("[]")
-
-
-def other_symbol(stored: Path) -> None:
-    description = json.loads((stored / "plan.json").read_text())
-    (stored / "plan.json").write_text(json.dumps(description | {"symbol": "main"}))
-
-
-def folders(stored: Path) -> None:
-    (stored / "plan.json").unlink()
-    (stored / "plan.json").mkdir()
-
-
-@pytest.mark.parametrize("damage", [cut, flip, empty, garbage, other_kind, other_symbol, folders])
-def test_a_damaged_plan_is_worth_a_warning_and_is_replaced(folder: Path, damage: Any) -> None:
+def test_another_plan_compiles_only_the_kernels_that_are_new(folder: Path) -> None:
     plan()
-    damage(only_plan(folder))
+    before = set(stored(folder))
+    made = Graph()
+    made.outputs["y"] = made.input("input", (BATCH, 3)) * 2.0 + 1.0
+    made.outputs["loss"] = ir.reduce_sum(made.outputs["y"], (0, 1))
+    assert not Plan(made, 8, {"input": InputSpec((3,))}).from_cache
+    assert before < set(stored(folder))
+    known = Plan(graph(), 64, {"input": InputSpec((3,))})
+    assert known.from_cache, "the batch's size is in no kernel"
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def flip(file: Path) -> None:
+    code = bytearray(file.read_bytes())
+    code[len(code) // 2] ^= 1
+    file.write_bytes(bytes(code))
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def other_symbol(file: Path) -> None:
+    """The code of another kernel in this one's place."""
+    cache.write_unit(file, compile_unit(Unit(RUNTIME.text, ("copy_rows",)), "another"))
+
+
+def become_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize("damage", [cut, flip, empty, other_symbol, become_folder])
+def test_a_damaged_kernel_is_worth_a_warning_and_is_replaced(folder: Path, damage: Any) -> None:
+    made = plan()
+    (unit,) = made.source.units
+    damage(folder / "kernels" / cache.unit_digest(unit))
+    build._loaded.clear()
     with pytest.warns(RuntimeWarning, match="is damaged .*; compiling again") as caught:
         made = plan()
     assert len(caught) == 1
@@ -105,10 +112,9 @@ def test_a_damaged_plan_is_worth_a_warning_and_is_replaced(folder: Path, damage:
     assert plan().from_cache
 
 
-@pytest.mark.parametrize("missing", ["plan.json", "plan.o"])
-def test_a_plan_with_a_missing_file_is_compiled_again_in_silence(folder: Path, missing: str) -> None:
+def test_a_missing_kernel_is_compiled_again_in_silence(folder: Path) -> None:
     plan()
-    (only_plan(folder) / missing).unlink()
+    stored(folder)[0].unlink()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not plan().from_cache
@@ -125,7 +131,7 @@ def test_a_folder_that_cannot_be_made_is_worth_one_warning(tmp_path: Path, monke
 
 def test_a_cache_that_cannot_be_written_is_worth_one_warning(folder: Path) -> None:
     folder.mkdir(mode=0o700)
-    (folder / "plans").touch()
+    (folder / "kernels").touch()
     with pytest.warns(RuntimeWarning, match="the plan cache cannot be written") as caught:
         check(plan())
     assert len(caught) == 1
@@ -162,17 +168,15 @@ def test_without_a_home_a_private_temporary_folder_serves(tmp_path: Path, monkey
     assert found.parent == tmp_path
 
 
-def test_writers_at_the_same_time_leave_one_whole_plan(folder: Path) -> None:
-    stored = cache.StoredPlan(b"code" * 1000, "run")
-    place = folder / "plans" / "digest"
+def test_writers_at_the_same_time_leave_one_whole_file(folder: Path) -> None:
+    code, place = b"code" * 1000, folder / "kernels" / "digest"
     failures: list[BaseException] = []
 
     def write() -> None:
         try:
             for _ in range(20):
-                cache.write_plan(place, "text", stored)
-                found = cache.read_plan(place)
-                assert found in (None, stored)
+                cache.write_unit(place, code)
+                assert cache.read_unit(place) == code
         except BaseException as error:
             failures.append(error)
 
@@ -182,18 +186,18 @@ def test_writers_at_the_same_time_leave_one_whole_plan(folder: Path) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    assert cache.read_plan(place) == stored
     assert [path.name for path in place.parent.iterdir()] == ["digest"]
 
 
 def test_the_digest_depends_on_the_text_and_on_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = cache.plan_digest("text")
-    assert one == cache.plan_digest("text") != cache.plan_digest("Text")
+    one = cache.unit_digest(Unit("text"))
+    assert one == cache.unit_digest(Unit("text")) != cache.unit_digest(Unit("Text"))
+    assert one != cache.unit_digest(Unit("text", ("other",)))
     monkeypatch.setattr(cache, "_environment_digest", lambda: "another machine")
-    assert cache.plan_digest("text") != one
+    assert cache.unit_digest(Unit("text")) != one
 
 
-def test_a_known_plan_is_loaded_without_numba(folder: Path) -> None:
+def test_a_known_plan_is_loaded_without_the_compiler(folder: Path) -> None:
     check(plan())
     script = f"""
 import sys
@@ -202,7 +206,7 @@ from tests.targets.cpu.test_cpu_cache import check, plan
 made = plan()
 check(made)
 assert made.from_cache
-assert "numba" not in sys.modules, "numba was imported"
+assert "trainer_cli.targets.cpu.native" not in sys.modules, "the compiler was imported"
 """
     subprocess.run([sys.executable, "-c", script], check=True, env=dict(os.environ), timeout=120)
 
@@ -227,7 +231,7 @@ def test_changing_a_hyperparameter_compiles_nothing(folder: Path, optimizer: dic
     first, second = (program(layers, "mse", settings) for settings in (optimizer, optimizer | changed))
     split = rows_for(first, 8)
     before, _ = train(first, split, steps=2)
-    stored = set((folder / "plans").iterdir())
+    before_files = stored(folder)
     after, _ = train(second, split, steps=2)
-    assert set((folder / "plans").iterdir()) == stored
+    assert stored(folder) == before_files
     assert any(before[name].tobytes() != after[name].tobytes() for name in first.weights)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
 
 from trainer_cli.targets.cpu import gemm
 from trainer_cli.targets.cpu.intrinsics import float_pointer, has_fused_multiply_add, offset
@@ -40,7 +39,7 @@ def compiled(layout: str, columns: int, lanes: int | None, depth: int | None = N
         columns=columns, depth=depth, epilogue=gemm.store_epilogue(c_row), lanes=lanes, **strides(layout, columns)
     )
 
-    @njit(error_model="numpy", nogil=True)
+    @linked
     def run(begin: int, end: int, depth: int, a: int, b: int, c: int) -> None:
         function(begin, end, depth, float_pointer(a), float_pointer(b), (float_pointer(c),))
 
@@ -132,7 +131,7 @@ def test_other_strides() -> None:
         columns=5, a_row=30, a_depth=3, b_depth=10, b_column=2, epilogue=gemm.store_epilogue(5)
     )  # fmt: skip
 
-    @njit(error_model="numpy", nogil=True)
+    @linked
     def run(a: int, b: int, c: int) -> None:
         function(0, 9, 10, float_pointer(a), float_pointer(b), (float_pointer(c),))
 
@@ -201,7 +200,7 @@ def test_epilogue_sees_every_element_once_and_its_arguments() -> None:
 
     function = gemm.product(columns=columns, epilogue=add_bias, **strides("nn", columns))
 
-    @njit(error_model="numpy", nogil=True)
+    @linked
     def run(a: int, b: int, c: int, bias: int, counts: int, factor: float) -> None:
         arguments = (float_pointer(c), float_pointer(bias), factor, offset(float_pointer(counts), 0))
         function(0, rows, depth, float_pointer(a), float_pointer(b), arguments)
@@ -218,11 +217,12 @@ def test_epilogue_sees_every_element_once_and_its_arguments() -> None:
 def test_machine_code_asks_for_no_symbol() -> None:
     function = gemm.product(columns=33, epilogue=gemm.store_epilogue(33), **strides("nt", 33))
 
-    @njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    @linked
     def kernel(a: int, b: int, c: int) -> None:
         function(0, 9, 10, float_pointer(a), float_pointer(b), (float_pointer(c),))
 
-    kernel.compile("void(intp, intp, intp)")
-    text = kernel.inspect_llvm(kernel.signatures[0])
+    a, b, c = (np.zeros(1000, np.float32) for _ in range(3))
+    kernel(a.ctypes.data, b.ctypes.data, c.ctypes.data)
+    text = kernel.llvm()
     declared = [line for line in text.splitlines() if line.startswith("declare") and "@llvm." not in line]
     assert declared == []

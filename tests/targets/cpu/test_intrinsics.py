@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
 
 from trainer_cli.targets.cpu import intrinsics as machine
-
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", "nsz"}}
+from trainer_cli.targets.cpu.linking import linked
 
 
 def test_pointers_reach_the_elements_of_every_type() -> None:
@@ -25,7 +23,7 @@ def test_pointers_reach_the_elements_of_every_type() -> None:
     }
     for dtype, maker in makers.items():
 
-        @njit(**OPTIONS)
+        @linked
         def copy(source: int, target: int, count: int, maker: Any = maker) -> None:
             p = maker(source)
             q = machine.offset(maker(target), 1)
@@ -41,12 +39,12 @@ def test_pointers_reach_the_elements_of_every_type() -> None:
 def test_stack_buffer_is_aligned_and_reserved_once() -> None:
     size = 1 << 14
 
-    @njit(**OPTIONS)
+    @linked
     def touch(buffer: Any) -> None:
         machine.kernel_attributes()
         buffer[0] = buffer[size - 1] = 1.0
 
-    @njit(**OPTIONS)
+    @linked
     def fill(rounds: int) -> float:
         total = 0.0
         for _ in range(rounds):
@@ -57,50 +55,50 @@ def test_stack_buffer_is_aligned_and_reserved_once() -> None:
 
     # 10^5 rounds of 64 KiB would overrun any stack.
     assert fill(100_000) == 100_000
-    assert "align 64" in fill.inspect_llvm(fill.signatures[0])
+    assert "align 64" in fill.llvm()
 
 
 def test_kernel_attributes_mark_the_function() -> None:
-    @njit(**OPTIONS)
+    @linked
     def scale(x: Any, y: Any) -> None:
         machine.kernel_attributes()
         for i in range(100):
             y[i] = x[i] * np.float32(2)
 
-    @njit(**OPTIONS)
+    @linked
     def run(x: int, y: int) -> None:
         scale(machine.float_pointer(x), machine.float_pointer(y))
 
     x, y = np.arange(100, dtype=np.float32), np.zeros(100, np.float32)
     run(x.ctypes.data, y.ctypes.data)
     assert np.array_equal(y, 2 * x)
-    text = scale.inspect_llvm(scale.signatures[0])
+    text = run.llvm()
     definition = next(line for line in text.splitlines() if line.startswith("define") and "scale" in line)
-    assert definition.count("noalias") == 4  # Numba's own two and the two pointers
+    assert definition.count("noalias") == 2
     assert "noinline" in text
 
 
 def test_inline_attributes_leave_no_call() -> None:
-    @njit(**OPTIONS)
+    @linked
     def sweep(x: Any) -> None:
         machine.inline_attributes()
         for i in range(100):
             for j in range(100):
                 x[i] = math.sin(x[i]) * np.float32(j)
 
-    @njit(**OPTIONS)
+    @linked
     def run(x: int) -> None:
         for k in range(3):
             sweep(machine.offset(machine.float_pointer(x), k))
         sweep(machine.float_pointer(x))
 
     run(np.zeros(200, np.float32).ctypes.data)
-    body = run.inspect_llvm(run.signatures[0])
+    body = run.llvm()
     assert not any("= call" in line and "sweep" in line for line in body.splitlines())
 
 
 def test_atomic_add_loses_no_count() -> None:
-    @njit(**OPTIONS)
+    @linked
     def count(address: int, rounds: int) -> None:
         word = machine.word_pointer(address)
         for _ in range(rounds):
@@ -118,12 +116,12 @@ def test_atomic_add_loses_no_count() -> None:
 
 
 def test_store_publishes_what_was_written_before() -> None:
-    @njit(**OPTIONS)
+    @linked
     def send(flag: int, message: int) -> None:
         machine.float_pointer(message)[0] = 42.0
         machine.atomic_store(machine.word_pointer(flag), 1)
 
-    @njit(**OPTIONS)
+    @linked
     def receive(flag: int, message: int) -> float:
         while machine.atomic_load(machine.word_pointer(flag)) == 0:
             machine.yield_processor()
@@ -141,7 +139,7 @@ def test_store_publishes_what_was_written_before() -> None:
 
 
 def test_atomic_add_gives_the_old_value() -> None:
-    @njit(**OPTIONS)
+    @linked
     def add(address: int) -> int:
         return machine.atomic_add(machine.word_pointer(address), 5)
 
@@ -151,12 +149,12 @@ def test_atomic_add_gives_the_old_value() -> None:
 
 @pytest.mark.skipif(not (machine.is_x86() or machine.is_arm()), reason="no flush mode known for this processor")
 def test_subnormals_flush_and_come_back() -> None:
-    @njit(**OPTIONS)
+    @linked
     def halve(x: Any) -> None:
         machine.kernel_attributes()
         x[0] = x[0] * np.float32(0.5)
 
-    @njit(**OPTIONS)
+    @linked
     def run(address: int) -> int:
         x = machine.float_pointer(address)
         old = machine.flush_subnormals()
@@ -174,19 +172,19 @@ def test_subnormals_flush_and_come_back() -> None:
 
 
 def test_bit_casts() -> None:
-    @njit(**OPTIONS)
+    @linked
     def single(x: float) -> int:
         return machine.float_bits(x)
 
-    @njit(**OPTIONS)
+    @linked
     def back(bits: int) -> float:
         return machine.bits_float(bits)
 
-    @njit(**OPTIONS)
+    @linked
     def double(x: float) -> int:
         return machine.double_bits(x)
 
-    @njit(**OPTIONS)
+    @linked
     def double_back(bits: int) -> float:
         return machine.bits_double(bits)
 
@@ -199,7 +197,7 @@ def test_bit_casts() -> None:
 @pytest.mark.skipif(not machine.has_fused_multiply_add(), reason="the processor rounds twice")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_fma_rounds_once(dtype: Any) -> None:
-    @njit(**OPTIONS)
+    @linked
     def run(a: float, b: float, c: float) -> float:
         return machine.fma(a, b, c)
 

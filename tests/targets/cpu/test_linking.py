@@ -1,15 +1,22 @@
-"""Linked functions in, one root out: it holds their code, and they never become machine code of their own."""
+"""Linked functions in, native code out: what the language knows, what it refuses, where the code of calls stands."""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
-from numba import njit
+import pytest
 
-from trainer_cli.targets.cpu.intrinsics import float_pointer, kernel_attributes
+from trainer_cli.targets.cpu.intrinsics import double_pointer, float_pointer, kernel_attributes, word_pointer
 from trainer_cli.targets.cpu.linking import linked
+from trainer_cli.targets.cpu.lowering import NativeError
+
+float32, int32, uint32 = np.float32, np.int32, np.uint32
+TABLE = (3, (4, 5))
 
 
-def test_code_of_linked_functions_is_in_the_root_alone() -> None:
+def test_a_function_stands_once_in_a_root_and_its_loop_is_vectorised() -> None:
     @linked
     def innermost(x):
         return x * np.float32(3)
@@ -20,7 +27,7 @@ def test_code_of_linked_functions_is_in_the_root_alone() -> None:
         for i in range(count):
             x[i] = innermost(x[i])
 
-    @njit(error_model="numpy", nogil=True)
+    @linked
     def root(address: int, count: int) -> None:
         triple_all(float_pointer(address), count)
         triple_all(float_pointer(address), count // 2)
@@ -29,11 +36,133 @@ def test_code_of_linked_functions_is_in_the_root_alone() -> None:
     root(x.ctypes.data, 100)
     assert x[:50].tolist() == [9.0] * 50
     assert x[50:].tolist() == [3.0] * 50
-    text = root.inspect_llvm(root.signatures[0])
-    assert any(line.startswith("define") and "triple_all" in line for line in text.splitlines())
-    # Unoptimised, a variable is still a place on the stack; in the root it is not.
-    alone = triple_all.overloads[triple_all.signatures[0]].library
-    assert "alloca" in str(alone._final_module)
-    definition = text[text.index("define linkonce_odr") :]
-    assert "alloca" not in definition[: definition.index("\n}")]
-    assert "x float>" in definition[: definition.index("\n}")], "the loop is not vectorised"
+    text = root.llvm()
+    defined = [line for line in text.splitlines() if line.startswith("define")]
+    assert len(defined) == 2, "the root and the kernel that is kept apart from it"
+    assert "x float>" in text, "the loop is not vectorised"
+
+
+@linked
+def _collatz(number):
+    steps = 0
+    while number != 1:
+        number = number // 2 if number % 2 == 0 else 3 * number + 1
+        steps += 1
+    return steps
+
+
+@linked
+def _first_multiple(of, above):
+    for i in range(above, 0, -1):
+        if i % of == 0:
+            return i
+    return -1
+
+
+@linked
+def _two(a, b):
+    return b, (a, a + b)
+
+
+@linked
+def _swap_and_add(a, b):
+    c, (d, e) = _two(a, b)
+    return c * 10000 + d * 100 + e
+
+
+@linked
+def _leave(limit):
+    total = 0
+    for i in range(limit):
+        if i == 5:
+            break
+        for j in range(0, i, 2):
+            total += i * j
+    return total
+
+
+@linked
+def _constants(x, factor=2):
+    a, (b, c) = TABLE
+    return x * factor + a + b * c + min(a, 7) - max(x, 1) + abs(-a) + (1 if factor > 1 else 0)
+
+
+@linked
+def _logic(a, b):
+    return (a > 1 and not b) or (a == 0) or (b and a != -3)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (_collatz, (27,)),
+        (_first_multiple, (7, 100)),
+        (_first_multiple, (7, 5)),
+        (_swap_and_add, (3, 4)),
+        (_leave, (20,)),
+        (_leave, (3,)),
+        (_constants, (9,)),
+        (_logic, (2, True)),
+        (_logic, (2, False)),
+        (_logic, (-3, True)),
+        (_logic, (0, False)),
+    ],
+)
+def test_native_code_gives_what_python_gives(function: Any, arguments: tuple[Any, ...]) -> None:
+    names = {name: value.function for name, value in function.function.__globals__.items() if hasattr(value, "tree")}
+    python = type(function.function)(
+        function.function.__code__, {**function.function.__globals__, **names}, argdefs=function.function.__defaults__
+    )
+    assert function(*arguments) == python(*arguments)
+
+
+def test_arithmetic_of_types() -> None:
+    @linked
+    def run(words: int, floats: int, doubles: int) -> None:
+        w, f, d = word_pointer(words), float_pointer(floats), double_pointer(doubles)
+        w[0] = int32(2147483647) + int32(1)
+        w[1] = uint32(4294967295) + uint32(2)
+        w[2] = uint32(1) << uint32(31) >> uint32(3)
+        w[3] = int(d[0]) + (f[0] != f[0])
+        f[1] = f[2] * 3 + 0.5
+        d[1] = f[2] / 3 + d[0]
+        d[2] = d[0] ** 2 + math.exp(d[0]) + math.floor(-d[0])
+        d[3] = w[4] / 2
+        w[5] = math.isfinite(d[4])
+        f[3] = -f[2] if f[0] == f[0] else abs(f[2])
+
+    w = np.array([0, 0, 0, 0, 7, 9])
+    f = np.array([np.nan, 0, -2.25, 0], np.float32)
+    d = np.array([1.5, 0, 0, 0, np.inf])
+    run(w.ctypes.data, f.ctypes.data, d.ctypes.data)
+    assert w.tolist() == [2147483648, 1, 1 << 28, 2, 7, 0]
+    assert f[1] == -6.25
+    assert f[3] == 2.25
+    assert d[1] == float(np.float32(-0.75)) + 1.5
+    assert d[2] == pytest.approx(2.25 + math.exp(1.5) - 2, rel=1e-15)
+    assert d[3] == 3.5
+
+
+def test_what_is_not_native_is_refused_with_its_place() -> None:
+    @linked
+    def strange(x):
+        y = x + 1
+        return undefined_name(y)  # noqa: F821
+
+    @linked
+    def changing(x):
+        y = x
+        for _ in range(2):
+            y = float32(0.5)
+        return y
+
+    @linked
+    def texts(x):
+        return x + "a"
+
+    with pytest.raises(NativeError, match=r"strange, line \d+: .*undefined_name"):
+        strange(1)
+    with pytest.raises(NativeError, match=r"`y` was a int64 and becomes a float"):
+        changing(1)
+    with pytest.raises(NativeError, match="is no number"):
+        texts(1)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
 
 from trainer_cli.targets.cpu import mathematics
 from trainer_cli.targets.cpu.intrinsics import (
@@ -20,9 +19,9 @@ from trainer_cli.targets.cpu.intrinsics import (
     is_x86,
     restore_float_state,
 )
+from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import host_lanes
 
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": {"contract", "nsz"}}
 SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 INF, NAN = math.inf, math.nan
 
@@ -43,7 +42,7 @@ BOUNDS = {"exp": 1.05, "expm1": 1.5, "log": 0.8, "log1p": 1.5, "tanh": 1.4, "log
 def compiled(name: str) -> Any:
     function = getattr(mathematics, name)
 
-    @njit(**OPTIONS)
+    @linked
     def run(x: int, y: int, count: int, flush: bool) -> None:
         source, target = float_pointer(x), float_pointer(y)
         state = np.int64(0)
@@ -128,7 +127,7 @@ def test_bits_are_the_same_in_vectors_remainders_and_alone(name: str) -> None:
 def test_a_loop_becomes_vector_code(name: str) -> None:
     run = compiled(name)
     apply(name, [1.0])
-    text = run.inspect_llvm(run.signatures[0])
+    text = run.llvm()
     vectors = re.findall(r"<(\d+) x float> (?:@llvm\.fma|%)", text)
     assert vectors, "the loop is not vectorised"
     assert max(map(int, vectors)) >= min(host_lanes(), 8)
@@ -148,7 +147,7 @@ def test_functions_of_libm() -> None:
     np.testing.assert_allclose(apply("sin", x), np.sin(x.astype(float)), atol=2e-7)
     np.testing.assert_allclose(apply("cos", x), np.cos(x.astype(float)), atol=2e-7)
 
-    @njit(**OPTIONS)
+    @linked
     def power(x: float, y: float) -> float:
         return mathematics.power(x, y)
 

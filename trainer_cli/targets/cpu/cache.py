@@ -1,37 +1,28 @@
-"""The plan cache: a plan's text in, the folder of its files out; damage means a slower start, never a failure.
+"""The plan cache: the text of a kernel's unit in, the file of its machine code out; damage means a slower start.
 
-A plan is three files in `<cache>/plans/<digest>/`: `plan.py` (the source), `plan.o` (the machine code) and `plan.json`
-(the name of its entry point and a checksum of the code). Nothing in them is executed by Python when a plan is loaded.
+A unit is one file, `<cache>/kernels/<digest>`: the SHA-256 checksum of its machine code and the code. Plans that hold
+the same kernel share it. Nothing in it is executed by Python when it is loaded.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import stat
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import llvmlite.binding as llvm
 
+from trainer_cli.targets.cpu.program import Unit
+
 PACKAGE = Path(__file__).parent.parent.parent
 
-ATTEMPTS = 100
-"""Times that a plan is put in its place while others put theirs there."""
-
-
-@dataclass(frozen=True)
-class StoredPlan:
-    """Machine code and the name of its entry point."""
-
-    code: bytes
-    symbol: str
+CHECKSUM_BYTES = 32
 
 
 def cache_folder() -> Path | None:
@@ -71,61 +62,50 @@ def _is_private_folder(folder: Path) -> bool:
 
 @cache
 def _environment_digest() -> str:
-    """A digest of everything besides the text that decides a plan's machine code."""
+    """A digest of everything besides the text that decides a unit's machine code."""
     digest = hashlib.sha256()
     for folder in ("targets/cpu", "ir"):
         for path in sorted((PACKAGE / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     features = llvm.get_host_cpu_features().flatten()
-    names = [llvm.get_default_triple(), llvm.get_host_cpu_name(), features, version("numba"), version("llvmlite")]
+    names = [llvm.get_default_triple(), llvm.get_host_cpu_name(), features, version("llvmlite")]
     digest.update("\n".join(names).encode())
     return digest.hexdigest()
 
 
-def plan_digest(text: str) -> str:
-    """The name of a plan's folder."""
-    return hashlib.sha256(f"{_environment_digest()}\n{text}".encode()).hexdigest()
+def unit_digest(unit: Unit) -> str:
+    """The name of a unit's file."""
+    return hashlib.sha256(f"{_environment_digest()}\n{unit.exports}\n{unit.text}".encode()).hexdigest()
 
 
-def read_plan(folder: Path) -> StoredPlan | None:
-    """The plan of a folder; None if there is none. Raises ValueError if there is one and it is damaged."""
+def read_unit(path: Path) -> bytes | None:
+    """The machine code of a file; None if there is none. Raises ValueError if there is one and it is damaged."""
     try:
-        description = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-        code = (folder / "plan.o").read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ValueError(str(error)) from error
-    if not isinstance(description, dict) or not isinstance(description.get("symbol"), str):
-        raise ValueError("plan.json does not describe a plan")
-    if hashlib.sha256(code).hexdigest() != description.get("sha256"):
-        raise ValueError("plan.o is not the file that was written")
-    return StoredPlan(code, description["symbol"])
+    checksum, code = content[:CHECKSUM_BYTES], content[CHECKSUM_BYTES:]
+    if hashlib.sha256(code).digest() != checksum:
+        raise ValueError("it is not the file that was written")
+    return code
 
 
-def write_plan(folder: Path, text: str, plan: StoredPlan) -> None:
-    """Write a plan's folder as a whole: beside its place first, then by one rename. Raises OSError.
+def write_unit(path: Path, code: bytes) -> None:
+    """Write a unit's file as a whole: beside its place first, then by one rename. Raises OSError.
 
-    Others may write the same plan at the same time: whoever comes last stays.
+    Others may write the same unit at the same time: whoever comes last stays.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.rmtree(path)
+    handle, beside = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     try:
-        new = beside / "new"
-        new.mkdir()
-        (new / "plan.py").write_text(text, encoding="utf-8")
-        (new / "plan.o").write_bytes(plan.code)
-        description = {"symbol": plan.symbol, "sha256": hashlib.sha256(plan.code).hexdigest()}
-        (new / "plan.json").write_text(json.dumps(description), encoding="utf-8")
-        for attempt in range(ATTEMPTS):
-            # A folder cannot be renamed onto one with files in it: that one is moved away first.
-            with suppress(FileNotFoundError):
-                folder.rename(beside / f"old-{attempt}")
-            try:
-                new.rename(folder)
-                return
-            except OSError:
-                if attempt == ATTEMPTS - 1:
-                    raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(code).digest() + code)
+        os.replace(beside, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(beside)
+        raise

@@ -1,4 +1,4 @@
-"""Expressions: a value and the coordinates of one of its elements in, lines of Numba source that compute it out."""
+"""Expressions: a value and the coordinates of one of its elements in, lines of native source that compute it out."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Lines:
 
 
 def literal(number: float | bool, dtype: str) -> str:
-    """A constant of a type as Numba source."""
+    """A constant of a type as native source."""
     if dtype == "bool":
         return "True" if number else "False"
     if dtype == "int":

@@ -1,6 +1,6 @@
 """The geometry of a convolution: extents and steps in, where windows and taps lie in memory out.
 
-Apart from the native code, so that a known plan is loaded without Numba.
+Apart from the native code, so that a known plan is loaded without the compiler.
 """
 
 from __future__ import annotations

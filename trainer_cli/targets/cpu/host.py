@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +22,10 @@ class Processor(NamedTuple):
 
 
 class PlanCache(NamedTuple):
-    """The folder (None if none can be written), its plans and their bytes."""
+    """The folder (None if none can be written), its kernels and their bytes."""
 
     folder: Path | None
-    plans: int = 0
+    kernels: int = 0
     size: int = 0
 
 
@@ -39,17 +38,16 @@ def processor() -> Processor:
 
 
 def plan_cache() -> PlanCache:
-    """The cache of compiled plans; files that vanish or cannot be read while they are counted are left out."""
+    """The cache of compiled kernels; files that vanish or cannot be read while they are counted are left out."""
     folder = cache_folder()
     if folder is None:
         return PlanCache(None)
-    plans = size = 0
-    for place, folders, files in os.walk(folder / "plans"):
-        if Path(place) == folder / "plans":
-            plans = sum(not name.startswith(".") for name in folders)
-        for name in files:
-            try:
-                size += (Path(place) / name).stat().st_size
-            except OSError:
-                continue
-    return PlanCache(folder, plans, size)
+    kernels = size = 0
+    place = folder / "kernels"
+    for path in place.iterdir() if place.is_dir() else ():
+        try:
+            size += path.stat().st_size
+            kernels += not path.name.startswith(".")
+        except OSError:
+            continue
+    return PlanCache(folder, kernels, size)

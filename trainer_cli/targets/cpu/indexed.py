@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 
-from trainer_cli.targets.cpu.intrinsics import FLOAT_POINTER, multiply_add
+from trainer_cli.targets.cpu.intrinsics import multiply_add
+from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, Typed, intrinsic
 from trainer_cli.targets.cpu.microkernel import (
     HALF_PANEL,
     PANEL,
@@ -259,28 +258,11 @@ def indexed_product(block: Block, columns: int, walk: Walk) -> Any:
         else:
             in_place()
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kinds = [_INDEX] * 6 + [_POINTER] * 4 + [_INDEX]
-        builder.call(separate_function(builder.module, "indexed_product", kinds, write), args)
-        return context.get_dummy_value()
+    kinds = [_INDEX] * 6 + [_POINTER] * 4 + [_INDEX]
 
-    word, pointer = types.intp, FLOAT_POINTER
-    signature = types.void(word, word, word, word, word, word, pointer, pointer, pointer, pointer, word)
+    @intrinsic(*[WORD] * 6, *[FLOAT_POINTER] * 4, WORD)
+    def product_by_table(builder: Any, *arguments: Typed) -> None:
+        function = separate_function(builder.module, "indexed_product", kinds, write)
+        builder.call(function, [argument.value for argument in arguments])
 
-    def indexed_intrinsic(
-        typingctx: Any,
-        images: Any,
-        begin: Any,
-        end: Any,
-        first: Any,
-        last: Any,
-        column: Any,
-        a: Any,
-        b: Any,
-        packed: Any,
-        tile: Any,
-        resume: Any,
-    ) -> Any:
-        return signature, codegen
-
-    return intrinsic(indexed_intrinsic)
+    return product_by_table

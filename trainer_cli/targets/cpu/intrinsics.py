@@ -1,23 +1,32 @@
-"""Machine operations that Numba lacks: addresses, words and floats inside a kernel in, single instructions out.
+"""Machine operations: addresses, words and floats inside native code in, single instructions out.
 
-Everything here is callable from `@njit` code alone. Nothing raises, allocates from Numba's runtime or leaves a symbol
-undefined, except `yield_processor` (libc's `sched_yield`), so an object built from it can be reloaded without Numba.
+Everything here is callable from native code alone (`native.py`). Nothing raises, allocates or leaves a symbol
+undefined, except `yield_processor` (libc's `sched_yield`).
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.registry import cpu_target
-from numba.extending import intrinsic
 
-FLOAT_POINTER = types.CPointer(types.float32)
-DOUBLE_POINTER = types.CPointer(types.float64)
-INT_POINTER = types.CPointer(types.int32)
-BYTE_POINTER = types.CPointer(types.uint8)
-WORD_POINTER = types.CPointer(types.intp)
+from trainer_cli.targets.cpu.machine_types import (
+    BYTE_POINTER,
+    DOUBLE,
+    DOUBLE_POINTER,
+    FLOAT,
+    FLOAT_POINTER,
+    INT32,
+    INT_POINTER,
+    WORD,
+    WORD_POINTER,
+    PointerType,
+    Type,
+    Typed,
+    intrinsic,
+)
 
 CACHE_LINE = 64
 _I32 = ir.IntType(32)
@@ -27,28 +36,20 @@ _MXCSR_FLUSH = 0x8040
 _FPCR_FLUSH = 1 << 24
 
 
+@cache
 def host_features() -> frozenset[str]:
-    """Names of the instruction sets that Numba compiles for here, as LLVM spells them (`avx512f`, `fma`, `neon`)."""
-    features = cpu_target.target_context.codegen().magic_tuple()[2]
-    return frozenset(item[1:] for item in features.split(",") if item.startswith("+"))
+    """Names of the instruction sets that this processor has, as LLVM spells them (`avx512f`, `fma`, `neon`)."""
+    return frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
 
 
 def is_x86() -> bool:
-    """Whether Numba compiles for an x86 processor."""
-    return _is_x86(cpu_target.target_context.codegen().magic_tuple()[0])
+    """Whether this is an x86 processor."""
+    return llvm.get_process_triple().startswith(("x86_64", "i686", "i386"))
 
 
 def is_arm() -> bool:
-    """Whether Numba compiles for a 64-bit ARM processor."""
-    return _is_arm(cpu_target.target_context.codegen().magic_tuple()[0])
-
-
-def _is_x86(triple: str) -> bool:
-    return triple.startswith(("x86_64", "i686", "i386"))
-
-
-def _is_arm(triple: str) -> bool:
-    return triple.startswith(("aarch64", "arm64"))
+    """Whether this is a 64-bit ARM processor."""
+    return llvm.get_process_triple().startswith(("aarch64", "arm64"))
 
 
 def has_fused_multiply_add() -> bool:
@@ -56,69 +57,50 @@ def has_fused_multiply_add() -> bool:
     return is_arm() or (is_x86() and "fma" in host_features())
 
 
-def _call(builder: Any, name: str, result: ir.Type, arguments: list[Any]) -> Any:
+def declared(module: Any, name: str, function_type: Any) -> Any:
+    """The function of that name in a module, declared if it is not."""
+    known = module.globals.get(name)
+    return known if known is not None else ir.Function(module, function_type, name)
+
+
+def call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    """Call a function by its name."""
     function_type = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), arguments)
+    return builder.call(declared(builder.module, name, function_type), arguments)
 
 
 # Attributes of the function being generated ------------------------------------------------------------------------
 
 
-def _mark_arguments(function: ir.Function) -> None:
-    # The first two arguments are Numba's own return slot and exception slot, which it marks itself.
-    for argument in function.args[2:]:
+def _mark(builder: Any, attribute: str) -> None:
+    builder.function.attributes.add(attribute)
+    for argument in builder.function.args:
         if isinstance(argument.type, ir.PointerType):
             argument.add_attribute("noalias")
 
 
-@intrinsic
-def kernel_attributes(typingctx: Any) -> Any:
+@intrinsic()
+def kernel_attributes(builder: Any) -> None:
     """Promise that no two pointer arguments of the calling function overlap, and keep it out of its callers' bodies."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _mark_arguments(builder.function)
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.void(), codegen
+    _mark(builder, "noinline")
 
 
-@intrinsic
-def inline_attributes(typingctx: Any) -> Any:
+@intrinsic()
+def inline_attributes(builder: Any) -> None:
     """Promise that no two pointer arguments of the calling function overlap, and place it into every caller's body."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _mark_arguments(builder.function)
-        builder.function.attributes.add("alwaysinline")
-        return context.get_dummy_value()
-
-    return types.void(), codegen
-
-
-@intrinsic
-def out_of_line(typingctx: Any) -> Any:
-    """Keep the calling function out of its callers' bodies, and promise nothing about its pointers."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.void(), codegen
+    _mark(builder, "alwaysinline")
 
 
 # Pointers ----------------------------------------------------------------------------------------------------------
 
 
-def _pointer_from_address(pointer_type: Any, name: str) -> Any:
-    def pointer(typingctx: Any, address: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.inttoptr(args[0], context.get_value_type(pointer_type))
-
-        return pointer_type(types.intp), codegen
+def _pointer_from_address(kind: PointerType, name: str) -> Any:
+    def pointer(builder: Any, address: Typed) -> Typed:
+        return Typed(kind, builder.inttoptr(address.value, kind.llvm))
 
     pointer.__name__ = pointer.__qualname__ = name
-    pointer.__doc__ = f"The address (an integer) as a pointer to {pointer_type.dtype}."
-    return intrinsic(pointer)
+    pointer.__doc__ = f"The address (an integer) as a pointer to {kind.name}."
+    return intrinsic(WORD)(pointer)
 
 
 float_pointer = _pointer_from_address(FLOAT_POINTER, "float_pointer")
@@ -129,165 +111,142 @@ bool_pointer = _pointer_from_address(BYTE_POINTER, "bool_pointer")
 word_pointer = _pointer_from_address(WORD_POINTER, "word_pointer")
 
 
-@intrinsic
-def offset(typingctx: Any, pointer: Any, elements: Any) -> Any:
+@intrinsic(None)
+def address_of(builder: Any, pointer: Typed) -> Typed:
+    """A pointer as an integer."""
+    return Typed(WORD, builder.ptrtoint(pointer.value, _I64))
+
+
+@intrinsic(None, WORD)
+def offset(builder: Any, pointer: Typed, elements: Typed) -> Typed:
     """The pointer moved forward by a number of elements."""
-    if not isinstance(pointer, types.CPointer):
-        return None
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.gep(args[0], [args[1]], inbounds=True)
-
-    return pointer(pointer, types.intp), codegen
+    return Typed(pointer.type, builder.gep(pointer.value, [elements.value], inbounds=True))
 
 
-@intrinsic(prefer_literal=True)
-def stack_floats(typingctx: Any, count: Any) -> Any:
+@intrinsic(None)
+def stack_floats(builder: Any, count: Typed) -> Typed:
     """A float32 buffer on the stack, at the start of a cache line; `count` is a constant of the compilation.
 
     It is reserved once when the function begins, however often the call is reached.
     """
-    if not isinstance(count, types.IntegerLiteral):
-        return None
-    shape = ir.ArrayType(ir.FloatType(), count.literal_value)
+    if count.known is None:
+        raise TypeError("the size of a buffer on the stack is a constant of the compilation")
+    with builder.goto_entry_block():
+        buffer = builder.alloca(ir.ArrayType(ir.FloatType(), count.known))
+    buffer.align = CACHE_LINE
+    return Typed(FLOAT_POINTER, builder.bitcast(buffer, ir.FloatType().as_pointer()))
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        # Numba's own `alloca_once` would also fill it with zeros, element by element.
-        with builder.goto_entry_block():
-            buffer = builder.alloca(shape)
-        buffer.align = CACHE_LINE
-        return builder.bitcast(buffer, ir.FloatType().as_pointer())
 
-    return FLOAT_POINTER(count), codegen
+@intrinsic(WORD, WORD, WORD, WORD, WORD_POINTER)
+def call_address(builder: Any, address: Typed, begin: Typed, end: Typed, rows: Typed, words: Typed) -> None:
+    """Call the kernel at an address."""
+    arguments = [begin.value, end.value, rows.value, words.value]
+    kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+    builder.call(builder.inttoptr(address.value, kind.as_pointer()), arguments)
 
 
 # Threads -----------------------------------------------------------------------------------------------------------
 
 
-@intrinsic
-def atomic_add(typingctx: Any, word: Any, value: Any) -> Any:
+@intrinsic(WORD_POINTER, WORD)
+def atomic_add(builder: Any, word: Typed, value: Typed) -> Typed:
     """Add to a shared word in one step and give what it held before."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.atomic_rmw("add", args[0], args[1], "seq_cst")
-
-    return types.intp(WORD_POINTER, types.intp), codegen
+    return Typed(WORD, builder.atomic_rmw("add", word.value, value.value, "seq_cst"))
 
 
-@intrinsic
-def atomic_load(typingctx: Any, word: Any) -> Any:
+@intrinsic(WORD_POINTER)
+def atomic_load(builder: Any, word: Typed) -> Typed:
     """Read a shared word; everything written before its `atomic_store` is then visible."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(args[0], "acquire", 8)
-
-    return types.intp(WORD_POINTER), codegen
+    return Typed(WORD, builder.load_atomic(word.value, "acquire", 8))
 
 
-@intrinsic
-def atomic_store(typingctx: Any, word: Any, value: Any) -> Any:
+@intrinsic(WORD_POINTER, WORD)
+def atomic_store(builder: Any, word: Typed, value: Typed) -> None:
     """Write a shared word, after everything that this thread wrote before."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store_atomic(args[1], args[0], "release", 8)
-        return context.get_dummy_value()
-
-    return types.void(WORD_POINTER, types.intp), codegen
+    builder.store_atomic(value.value, word.value, "release", 8)
 
 
-@intrinsic
-def pause(typingctx: Any) -> Any:
+@intrinsic()
+def pause(builder: Any) -> None:
     """Tell the processor that this is a waiting loop."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if _is_x86(builder.module.triple):
-            _call(builder, "llvm.x86.sse2.pause", ir.VoidType(), [])
-        elif _is_arm(builder.module.triple):
-            # `isb sy` waits about as long as x86's `pause`; `yield` does nothing on most ARM cores.
-            _call(builder, "llvm.aarch64.isb", ir.VoidType(), [ir.Constant(_I32, 15)])
-        return context.get_dummy_value()
-
-    return types.void(), codegen
+    if is_x86():
+        call(builder, "llvm.x86.sse2.pause", ir.VoidType(), [])
+    elif is_arm():
+        # `isb sy` waits about as long as x86's `pause`; `yield` does nothing on most ARM cores.
+        call(builder, "llvm.aarch64.isb", ir.VoidType(), [ir.Constant(_I32, 15)])
 
 
-@intrinsic
-def yield_processor(typingctx: Any) -> Any:
+@intrinsic()
+def yield_processor(builder: Any) -> None:
     """Let another thread run on this core."""
+    windows = "windows" in llvm.get_process_triple()
+    call(builder, "SwitchToThread" if windows else "sched_yield", _I32, [])
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        windows = "windows" in builder.module.triple
-        name = "SwitchToThread" if windows else "sched_yield"
-        _call(builder, name, _I32, [])
-        return context.get_dummy_value()
 
-    return types.void(), codegen
+@intrinsic()
+def clock(builder: Any) -> Typed:
+    """The processor's counter of time: ticks that go on at an even rate on every core."""
+    return Typed(WORD, call(builder, "llvm.readcyclecounter", _I64, []))
 
 
 # Floating-point state ----------------------------------------------------------------------------------------------
 
 
+def _place_on_stack(builder: Any) -> Any:
+    with builder.goto_entry_block():
+        return builder.alloca(_I32)
+
+
 def _read_state(builder: Any) -> Any:
-    if _is_x86(builder.module.triple):
-        slot = cgutils.alloca_once(builder, _I32)
-        _call(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), [builder.bitcast(slot, ir.IntType(8).as_pointer())])
+    if is_x86():
+        slot = _place_on_stack(builder)
+        call(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), [builder.bitcast(slot, ir.IntType(8).as_pointer())])
         return builder.zext(builder.load(slot), _I64)
-    if _is_arm(builder.module.triple):
-        return _call(builder, "llvm.aarch64.get.fpcr", _I64, [])
+    if is_arm():
+        return call(builder, "llvm.aarch64.get.fpcr", _I64, [])
     return ir.Constant(_I64, 0)
 
 
 def _write_state(builder: Any, state: Any) -> None:
-    if _is_x86(builder.module.triple):
-        slot = cgutils.alloca_once(builder, _I32)
+    if is_x86():
+        slot = _place_on_stack(builder)
         builder.store(builder.trunc(state, _I32), slot)
-        _call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), [builder.bitcast(slot, ir.IntType(8).as_pointer())])
-    elif _is_arm(builder.module.triple):
-        _call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), [state])
+        call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), [builder.bitcast(slot, ir.IntType(8).as_pointer())])
+    elif is_arm():
+        call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), [state])
 
 
-@intrinsic
-def flush_subnormals(typingctx: Any) -> Any:
+@intrinsic()
+def flush_subnormals(builder: Any) -> Typed:
     """Make this thread treat numbers below the normal range as zero; gives the state for `restore_float_state`."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        state = _read_state(builder)
-        flush = _MXCSR_FLUSH if _is_x86(builder.module.triple) else _FPCR_FLUSH
-        _write_state(builder, builder.or_(state, ir.Constant(_I64, flush)))
-        return state
-
-    return types.int64(), codegen
+    state = _read_state(builder)
+    flush = _MXCSR_FLUSH if is_x86() else _FPCR_FLUSH
+    _write_state(builder, builder.or_(state, ir.Constant(_I64, flush)))
+    return Typed(WORD, state)
 
 
-@intrinsic
-def restore_float_state(typingctx: Any, state: Any) -> Any:
+@intrinsic(WORD)
+def restore_float_state(builder: Any, state: Typed) -> None:
     """Put back the state that `flush_subnormals` gave."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _write_state(builder, args[0])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), codegen
+    _write_state(builder, state.value)
 
 
 # Bits and fused arithmetic -----------------------------------------------------------------------------------------
 
 
-def _bit_cast(source: Any, result: Any, name: str) -> Any:
-    def cast(typingctx: Any, value: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.bitcast(args[0], context.get_value_type(result))
-
-        return result(source), codegen
+def _bit_cast(source: Type, result: Type, name: str) -> Any:
+    def cast(builder: Any, value: Typed) -> Typed:
+        return Typed(result, builder.bitcast(value.value, result.llvm))
 
     cast.__name__ = cast.__qualname__ = name
-    cast.__doc__ = f"The bits of a {source} read as {result}."
-    return intrinsic(cast)
+    cast.__doc__ = f"The bits of a {source.name} read as {result.name}."
+    return intrinsic(source)(cast)
 
 
-float_bits = _bit_cast(types.float32, types.int32, "float_bits")
-bits_float = _bit_cast(types.int32, types.float32, "bits_float")
-double_bits = _bit_cast(types.float64, types.int64, "double_bits")
-bits_double = _bit_cast(types.int64, types.float64, "bits_double")
+float_bits = _bit_cast(FLOAT, INT32, "float_bits")
+bits_float = _bit_cast(INT32, FLOAT, "bits_float")
+double_bits = _bit_cast(DOUBLE, WORD, "double_bits")
+bits_double = _bit_cast(WORD, DOUBLE, "bits_double")
 
 
 def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
@@ -298,16 +257,26 @@ def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     element = a.type.element if vector else a.type
     width = "f64" if isinstance(element, ir.DoubleType) else "f32"
     name = f"llvm.fma.v{a.type.count}{width}" if vector else f"llvm.fma.{width}"
-    return _call(builder, name, a.type, [a, b, c])
+    return call(builder, name, a.type, [a, b, c])
 
 
-@intrinsic
-def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+@intrinsic(None, None, None)
+def fma(builder: Any, a: Typed, b: Typed, c: Typed) -> Typed:
     """a·b + c in one rounding, in the type of `a` (two roundings on a processor that has no such instruction)."""
-    if a not in (types.float32, types.float64):
-        return None
+    return Typed(a.type, multiply_add(builder, a.value, b.value, c.value))
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return multiply_add(builder, *args)
 
-    return a(a, a, a), codegen
+@intrinsic(FLOAT, FLOAT)
+def add_up(builder: Any, total: Typed, item: Typed) -> Typed:
+    """total + item, for a sum along a row that a loop makes: LLVM may sum up several parts of the row side by side.
+
+    Which ones depends on the length of the row and the processor alone, since every row is summed up by the same code.
+    """
+    return Typed(FLOAT, builder.fadd(total.value, item.value, flags=("nsz", "reassoc")))
+
+
+@intrinsic(FLOAT, FLOAT)
+def larger(builder: Any, left: Typed, right: Typed) -> Typed:
+    """The larger of two numbers; if one is NaN, any number, which the caller does not use."""
+    function = declared(builder.module, "llvm.maxnum.f32", ir.FunctionType(FLOAT.llvm, [FLOAT.llvm] * 2))
+    return Typed(FLOAT, builder.call(function, [left.value, right.value], fastmath=("nnan", "nsz")))

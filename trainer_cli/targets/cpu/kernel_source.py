@@ -1,4 +1,4 @@
-"""Kernel source: one kernel in, the text of the Numba functions that compute a range of its blocks out."""
+"""Kernel source: one kernel in, the text of the linked functions that compute a range of its blocks out."""
 
 from __future__ import annotations
 

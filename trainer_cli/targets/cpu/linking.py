@@ -1,86 +1,84 @@
-"""A function for Numba comes in, one goes out that is optimised and turned into machine code only inside its callers.
+"""A Python function in, the same as native code out: `linked` marks what `lowering.py` turns into instructions.
 
-Numba optimises and generates code for every jitted function by itself and then once more for each caller that it is
-linked into. A kernel four calls deep would be compiled four times. What `linked` decorates is kept as plain LLVM code
-until a function compiled by `numba.njit` itself, the root, takes it in. A linked function cannot be called from Python.
+A linked function is compiled for the types that it is called with, inside the native function that calls it. Called
+from Python, with numbers, it becomes a root: a module of its own, compiled and loaded.
 """
 
 from __future__ import annotations
 
+import ast
+import builtins
 from collections.abc import Callable
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
-from numba import njit
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import LoweringPass, register_pass
-from numba.core.typed_passes import NativeLowering
 
-# Flags of all kernels. Without `arcp`, `afn` and `reassoc`: a result then has the same bits in a vector and alone.
-OPTIONS: dict[str, Any] = {
-    "error_model": "numpy",
-    "nogil": True,
-    "fastmath": {"contract", "nsz"},
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
+class Linked:
+    """A function in the part of Python that `lowering.py` knows."""
 
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+        self._roots: dict[Any, Any] = {}
 
-class _NoEngine:
-    """Stands for the code generator of a library that never reaches the execution engine."""
-
-    def set_env(self, name: str, env: Any) -> None:
-        """The environment only serves exceptions, which linked functions never raise."""
-
-
-class _LinkedLibrary(JITCodeLibrary):
-    """A code library that others link in; itself it is neither optimised nor made executable."""
-
-    def _optimize_functions(self, ll_module: Any) -> None:
-        ll_module.data_layout = self._codegen._data_layout
-
-    def finalize(self) -> None:
-        self._raise_if_finalized()
-        for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        self._finalized = True
-
-    def get_pointer_to_function(self, name: str) -> int:
-        self._ensure_finalized()
-        return 0
+    @cached_property
+    def tree(self) -> ast.FunctionDef:
+        code = self.function.__code__
+        return _functions(code.co_filename)[code.co_firstlineno]
 
     @property
-    def codegen(self) -> Any:
-        return _NoEngine()
+    def place(self) -> str:
+        return f"{Path(self.function.__code__.co_filename).name}: {self.__name__}"
 
+    @cached_property
+    def _free(self) -> dict[str, Any]:
+        cells = zip(self.function.__code__.co_freevars, self.function.__closure__ or (), strict=True)
+        return {name: cell.cell_contents for name, cell in cells}
 
-@register_pass(mutates_CFG=False, analysis_only=False)
-class _ChooseLibrary(LoweringPass):
-    _name = "choose_linked_library"
+    def free(self, name: str) -> Any:
+        """What a name that is no local one stands for. Raises NameError."""
+        for names in (self._free, self.function.__globals__, vars(builtins)):
+            if name in names:
+                return names[name]
+        raise NameError(f"{self.place} names `{name}`, which is not defined")
 
-    def __init__(self) -> None:
-        LoweringPass.__init__(self)
+    def default(self, name: str) -> Any:
+        """The default of an argument. Raises TypeError if it has none."""
+        names = [argument.arg for argument in self.tree.args.args]
+        defaults = self.function.__defaults__ or ()
+        place = names.index(name) - len(names) + len(defaults)
+        if place < 0:
+            raise TypeError(f"{self.place} needs its argument `{name}`")
+        return defaults[place]
 
-    def run_pass(self, state: Any) -> bool:
-        state.library = _LinkedLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        return True
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it as a root of its own, compiled for the types of these numbers."""
+        from trainer_cli.targets.cpu.native import Root, number_type
 
+        types = tuple(map(number_type, arguments))
+        root = self._roots.get(types)
+        if root is None:
+            root = self._roots[types] = Root(self, types)
+        return root(*arguments)
 
-class _LinkedCompiler(CompilerBase):
-    def define_pipelines(self) -> list[Any]:
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        pipeline.add_pass_after(_ChooseLibrary, _pass_before(pipeline, NativeLowering))
-        pipeline.finalize()
-        return [pipeline]
-
-
-def _pass_before(pipeline: Any, which: Any) -> Any:
-    passes = [entry[0] for entry in pipeline.passes]
-    return passes[passes.index(which) - 1]
+    def llvm(self) -> str:
+        """The optimised code of the root that was compiled last."""
+        return str(list(self._roots.values())[-1].text)
 
 
 def linked(function: Callable[..., Any]) -> Any:
-    """Compile a function for use inside other kernels alone."""
-    return njit(pipeline_class=_LinkedCompiler, **OPTIONS)(function)
+    """Mark a function for use in native code."""
+    return Linked(function)
+
+
+@cache
+def _functions(filename: str) -> dict[int, ast.FunctionDef]:
+    """The functions of a file by the line that they begin on, decorators included."""
+    tree = ast.parse(Path(filename).read_text(encoding="utf-8"), filename)
+    return {
+        min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]): node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+    }

@@ -14,10 +14,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 
-from trainer_cli.targets.cpu.intrinsics import multiply_add
+from trainer_cli.targets.cpu.intrinsics import call, multiply_add
+from trainer_cli.targets.cpu.machine_types import FLOAT, Typed, intrinsic
 
 _FLOAT = ir.FloatType()
 _INT = ir.IntType(32)
@@ -143,9 +142,7 @@ class _Number:
     def call(self, name: str, *others: _Number) -> _Number:
         """An LLVM function of floats."""
         arguments = [self.value, *(other.value for other in others)]
-        function_type = ir.FunctionType(_FLOAT, [_FLOAT] * len(arguments))
-        function = cgutils.get_or_insert_function(self.builder.module, function_type, f"llvm.{name}.f32")
-        return self._new(self.builder.call(function, arguments))
+        return self._new(call(self.builder, f"llvm.{name}.f32", _FLOAT, arguments))
 
     def magnitude(self) -> _Number:
         return self.call("fabs")
@@ -156,22 +153,13 @@ class _Number:
 
 def _elementary(write: Callable[..., _Number]) -> Any:
     """Make an intrinsic of float32 arguments out of a function that writes its code."""
-    arity = write.__code__.co_argcount
-    float32 = types.float32
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return write(*(_Number(builder, argument) for argument in args)).value
+    def emit(builder: Any, *arguments: Typed) -> Typed:
+        return Typed(FLOAT, write(*(_Number(builder, argument.value) for argument in arguments)).value)
 
-    def one(typingctx: Any, x: Any) -> Any:
-        return (float32(float32), codegen) if x == float32 else None
-
-    def two(typingctx: Any, x: Any, y: Any) -> Any:
-        return (float32(float32, float32), codegen) if x == y == float32 else None
-
-    typing = one if arity == 1 else two
-    typing.__name__ = typing.__qualname__ = write.__name__.strip("_")
-    typing.__doc__ = write.__doc__
-    return intrinsic(typing)
+    emit.__name__ = emit.__qualname__ = write.__name__.strip("_")
+    emit.__doc__ = write.__doc__
+    return intrinsic(*[FLOAT] * write.__code__.co_argcount)(emit)
 
 
 def _power_of_two(exponent: _Number) -> _Number:

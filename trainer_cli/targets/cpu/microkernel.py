@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from llvmlite import ir
-from numba.core import cgutils
 
-from trainer_cli.targets.cpu.intrinsics import host_features, is_arm, multiply_add
+from trainer_cli.targets.cpu.intrinsics import call, host_features, is_arm, multiply_add
 
 # Rows that one panel holds; threads divide rows at its multiples.
 PANEL = 8
@@ -48,7 +47,7 @@ class Block:
 
 
 def host_lanes() -> int:
-    """Floats in the widest vector of the processor that Numba compiles for."""
+    """Floats in the widest vector of this processor."""
     features = host_features()
     if "avx512f" in features:
         return 16
@@ -86,11 +85,9 @@ def _masked_load(builder: Any, pointer: Any, mask: Any, lanes: int) -> Any:
     vector = _vector(lanes)
     place = builder.bitcast(pointer, vector.as_pointer())
     zeros = ir.Constant(vector, [0.0] * lanes)
-    arguments = [place.type, ir.IntType(32), mask.type, vector]
-    function_type = ir.FunctionType(vector, arguments)
     suffix = "p0" if str(place.type) == "ptr" else f"p0v{lanes}f32"
-    load = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.masked.load.v{lanes}f32.{suffix}")
-    return builder.call(load, [place, ir.Constant(ir.IntType(32), _ELEMENT_BYTES), mask, zeros])
+    arguments = [place, ir.Constant(ir.IntType(32), _ELEMENT_BYTES), mask, zeros]
+    return call(builder, f"llvm.masked.load.v{lanes}f32.{suffix}", vector, arguments)
 
 
 def splat(builder: Any, scalar: Any, lanes: int) -> Any:

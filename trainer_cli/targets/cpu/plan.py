@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from trainer_cli.ir.graph import Graph, Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.targets.cpu.aligned import aligned_bytes
 from trainer_cli.targets.cpu.build import build
-from trainer_cli.targets.cpu.plan_source import FIXED, reads_bytes, write_plan
+from trainer_cli.targets.cpu.plan_source import RUNTIME, reads_bytes, write_plan
+from trainer_cli.targets.cpu.program import Word
 from trainer_cli.targets.target import Outputs, Totals
 
 STORED: Mapping[str, Any] = {"float": np.float32, "int": np.int32, "bool": np.uint8}
@@ -41,9 +43,17 @@ class Plan:
         self.inputs = inputs
         self.schedule = make_schedule(graph, batch_size)
         self.source = write_plan(self.schedule, inputs, what)
-        self._entry, self.from_cache = build(self.source.text, use_cache=use_cache)
+        addresses, self.from_cache = build([RUNTIME, *self.source.units], use_cache=use_cache)
+        program = self.source.program
+        self._program = np.array(program.words, dtype=np.int64)
+        for place, unit, name in program.functions:
+            self._program[place] = addresses[unit, name]
+        words = (ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+        self._entry = ctypes.CFUNCTYPE(None, *words)(addresses[RUNTIME, "run"])
         layout = self.source.table
         self.arena = aligned_bytes(self.schedule.arena)
+        # Where it is given, thread 0 adds the ticks of every instruction at its place.
+        self.ticks: NDArray[np.int64] | None = None
         self._table = np.zeros(layout.size, dtype=np.int64)
         self._barrier = aligned_bytes(64).view(np.int64)
         self._status = aligned_bytes(64).view(np.int64)
@@ -84,6 +94,7 @@ class Plan:
             self._hyperparameters[place] = (hyperparameters or {})[name]
         self._barrier[:] = 0
         self._status[:] = 0
+        memory = aligned_bytes(threads * self.source.slots * 8).view(np.int64)
         words = {
             "arena": self.arena.ctypes.data,
             "barrier": self._barrier.ctypes.data,
@@ -94,9 +105,18 @@ class Plan:
             "hyperparameters": self._hyperparameters.ctypes.data,
             "totals": self._totals.ctypes.data,
             "status": self._status.ctypes.data,
+            "batch": self.schedule.batch_size,
+            "program": self._program.ctypes.data,
+            "program_end": len(self._program),
+            "ticks": self.ticks.ctypes.data if self.ticks is not None else 0,
+            "memory": memory.ctypes.data,
+            "memory_size": self.source.slots,
+            "table_size": layout.size,
+            "scalars": self.source.scalars,
+            "frame": self.source.frame,
         }
         for name, word in words.items():
-            self._table[FIXED.index(name)] = word
+            self._table[Word[name.upper()]] = word
         for name, place in layout.data.items():
             self._table[place] = columns[name].ctypes.data
         for name, place in layout.leaves.items():
@@ -132,7 +152,7 @@ class Plan:
 
         def work(thread: int) -> None:
             try:
-                self._entry(thread, threads, address)
+                self._entry(thread, threads, 0, address)
             except BaseException as error:
                 failures.append(error)
 

@@ -1,21 +1,35 @@
-"""What every emitted plan imports: a thread's arguments in, barriers, shares of work, gathered rows out."""
+"""What every plan is made of: a thread's arguments in, its share of all steps done out.
+
+`run` is the function that every thread calls. It interprets the program of a step: words that `program.py` writes, made
+of calls of kernels, loops over time and barriers. Every function here that kernels' places are called by takes
+`(begin, end, rows, words)`: a range of the first axis, the rows of the batch, and the kernel's arguments as words.
+"""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from trainer_cli.targets.cpu.gemm import product
 from trainer_cli.targets.cpu.intrinsics import (
+    add_up,
+    address_of,
     atomic_add,
     atomic_load,
+    bits_double,
     bool_pointer,
     byte_pointer,
+    call_address,
+    clock,
+    double_bits,
     double_pointer,
     float_pointer,
     flush_subnormals,
     inline_attributes,
     int_pointer,
     kernel_attributes,
+    larger,
     offset,
     pause,
     restore_float_state,
@@ -23,30 +37,35 @@ from trainer_cli.targets.cpu.intrinsics import (
     word_pointer,
     yield_processor,
 )
-from trainer_cli.targets.cpu.linking import OPTIONS, linked
+from trainer_cli.targets.cpu.linking import linked
+from trainer_cli.targets.cpu.mathematics import floor, sqrt
+from trainer_cli.targets.cpu.program import Operation, Sharing, Word
 from trainer_cli.targets.cpu.randomness import random_uniform
 
 __all__ = [
     "INFINITY",
     "NAN",
-    "OPTIONS",
+    "add_up",
+    "bits_double",
     "bool_pointer",
     "byte_pointer",
+    "double_bits",
     "double_pointer",
     "float32",
     "float64",
     "float_pointer",
-    "flush_subnormals",
+    "floor",
     "inline_attributes",
     "int32",
     "int64",
     "int_pointer",
     "kernel_attributes",
+    "larger",
     "linked",
     "offset",
     "product",
     "random_uniform",
-    "restore_float_state",
+    "sqrt",
     "stack_floats",
     "uint8",
     "word_pointer",
@@ -59,11 +78,17 @@ int64 = np.int64
 uint8 = np.uint8
 INFINITY = float("inf")
 NAN = float("nan")
-sqrt = np.sqrt
-floor = np.floor
 
 SPINS = 256
 """Pauses before a waiting thread offers its core to others: a few microseconds, about one step's imbalance."""
+
+# Constants of the interpreter.
+_BARRIER, _COUNT, _BATCH, _STATUS = (int(word) for word in (Word.BARRIER, Word.COUNT, Word.BATCH, Word.STATUS))
+_PROGRAM, _PROGRAM_END, _TICKS = (int(word) for word in (Word.PROGRAM, Word.PROGRAM_END, Word.TICKS))
+_MEMORY, _MEMORY_SIZE, _TABLE_SIZE = (int(word) for word in (Word.MEMORY, Word.MEMORY_SIZE, Word.TABLE_SIZE))
+_SCALARS, _FRAME = int(Word.SCALARS), int(Word.FRAME)
+_CALL, _COMPUTE, _WAIT, _LOOP, _REPEAT, _MOVE, _CHECK = (int(operation) for operation in Operation)
+_ROWS, _SLICES, _SINGLE = (int(sharing) for sharing in Sharing)
 
 
 @linked
@@ -87,55 +112,157 @@ def share(extent, block, thread, threads):
 
 
 @linked
-def gather_floats(order, begin, end, width, data, rows):
-    """Copy the rows that `order` names into the batch."""
-    kernel_attributes()
-    for row in range(begin, end):
-        source = offset(data, order[row] * width)
-        target = offset(rows, row * width)
-        for column in range(width):
-            target[column] = source[column]
+def _call(program, slots, frame, thread, threads, rows):
+    """One call of a kernel for a thread's share, block by block or for all at once."""
+    address, sharing, extent, block, count = program[2], program[3], program[4], program[5], program[6]
+    for i in range(count):
+        frame[i] = slots[program[7 + 2 * i]] + program[8 + 2 * i]
+    begin = 0
+    end = extent
+    if sharing == _ROWS:
+        begin = share(rows, 8, thread, threads)
+        end = share(rows, 8, thread + 1, threads)
+    elif sharing == _SLICES:
+        shared = program[7 + 2 * count]
+        begin = share(extent, shared, thread, threads)
+        end = share(extent, shared, thread + 1, threads)
+    elif thread != 0:
+        return
+    if block == 0:
+        call_address(address, begin, end, rows, frame)
+    else:
+        while begin < end:
+            call_address(address, begin, min(begin + block, end), rows, frame)
+            begin += block
 
 
 @linked
-def gather_bytes(order, begin, end, width, scale, data, rows):
-    """Copy the rows that `order` names into the batch, from bytes to scaled floats."""
-    kernel_attributes()
-    for row in range(begin, end):
-        source = offset(data, order[row] * width)
-        target = offset(rows, row * width)
-        for column in range(width):
-            target[column] = float32(source[column]) * scale
+def _move(program, slots, count, time):
+    """Set places that move with time."""
+    for i in range(count):
+        slots[program[4 * i]] = slots[program[4 * i + 1]] + program[4 * i + 2] + time * program[4 * i + 3]
 
 
 @linked
-def copy_rows(begin, end, width, rows, output):
-    """Copy rows of the batch to the caller's array."""
-    kernel_attributes()
-    for i in range(begin * width, end * width):
-        output[i] = rows[i]
+def run(thread, threads, unused, table):
+    """Run a slice of an epoch: all its steps, as every thread does at the same time."""
+    float_state = flush_subnormals()
+    slots = word_pointer(table[_MEMORY] + thread * table[_MEMORY_SIZE] * 8)
+    for i in range(table[_TABLE_SIZE]):
+        slots[i] = table[i]
+    slots[table[_TABLE_SIZE]] = 0
+    frame, scalars = offset(slots, table[_FRAME]), table[_SCALARS]
+    program, program_end = word_pointer(table[_PROGRAM]), table[_PROGRAM_END]
+    barrier, status = word_pointer(table[_BARRIER]), word_pointer(table[_STATUS])
+    ticks = word_pointer(table[_TICKS])
+    timing = table[_TICKS] != 0 and thread == 0
+    batch = table[_BATCH]
+    steps = (table[_COUNT] + batch - 1) // batch
+    arrivals = 0
+    done = 0
+    for n in range(steps):
+        rows = min(batch, table[_COUNT] - n * batch)
+        at = 0
+        while at < program_end:
+            here = offset(program, at)
+            operation = here[0]
+            following = at + here[1]
+            began = 0
+            if timing:
+                began = clock()
+            if operation == _CALL:
+                _call(here, slots, frame, thread, threads, rows)
+            elif operation == _COMPUTE:
+                call_address(here[2], n, slots_address(slots, scalars), rows, slots)
+            elif operation == _WAIT:
+                if threads > 1:
+                    arrivals += threads
+                    wait_for_all(barrier, arrivals)
+            elif operation == _LOOP:
+                slots[here[2]] = 0
+                _move(offset(here, 6), slots, here[5], here[3])
+            elif operation == _REPEAT:
+                head = offset(program, at - here[2])
+                time = slots[head[2]] + 1
+                slots[head[2]] = time
+                if time < here[3]:
+                    _move(offset(head, 6), slots, head[5], head[3] + time * head[4])
+                    following = at - here[2] + head[1]
+            elif operation == _MOVE:
+                _move(offset(here, 2), slots, 1, n)
+            elif operation == _CHECK and thread == 0:
+                # Not in one condition: both sides of `and` are computed.
+                if not math.isfinite(double_pointer(slots[here[2]] + here[3])[0]):
+                    status[0] = n + 1
+            if timing:
+                ticks[at] += clock() - began
+            at = following
+        done = n + 1
+        # The number of the step, so that a thread that is slow to look does not stop a step early: all must agree.
+        if status[0] != 0 and status[0] <= done:
+            break
+    if thread == 0:
+        status[1] = done
+    restore_float_state(float_state)
 
 
 @linked
-def take_step(begin, end, width, length, time, sequence, step):
-    """Copy one step of a sequence `(rows, length, width)` to `(rows, width)`."""
-    kernel_attributes()
-    for row in range(begin, end):
-        source = offset(sequence, (row * length + time) * width)
-        target = offset(step, row * width)
-        for column in range(width):
-            target[column] = source[column]
+def slots_address(slots, place):
+    """The address of one of a thread's words."""
+    inline_attributes()
+    return address_of(offset(slots, place))
+
+
+# Kernels that every plan shares ------------------------------------------------------------------------------------
 
 
 @linked
-def put_step(begin, end, width, length, time, sequence, step):
-    """Copy `(rows, width)` to one step of a sequence `(rows, length, width)`."""
+def gather_words(begin, end, rows, words):
+    """Copy the rows of `words[3]` bytes that `words[0]` names, from `words[1]` to the batch at `words[2]`."""
+    _gather_bytes(begin, end, words[3], int_pointer(words[0]), byte_pointer(words[1]), byte_pointer(words[2]))
+
+
+@linked
+def _gather_bytes(begin, end, width, order, data, batch):
     kernel_attributes()
     for row in range(begin, end):
-        target = offset(sequence, (row * length + time) * width)
-        source = offset(step, row * width)
-        for column in range(width):
-            target[column] = source[column]
+        source = offset(data, int64(order[row]) * width)
+        target = offset(batch, row * width)
+        for i in range(width):
+            target[i] = source[i]
+
+
+@linked
+def gather_scaled(begin, end, rows, words):
+    """Copy the rows of `words[3]` bytes, each times the double `words[4]`, as floats."""
+    scale = float32(bits_double(words[4]))
+    _gather_scaled(begin, end, words[3], scale, int_pointer(words[0]), byte_pointer(words[1]), float_pointer(words[2]))
+
+
+@linked
+def _gather_scaled(begin, end, width, scale, order, data, batch):
+    kernel_attributes()
+    for row in range(begin, end):
+        source = offset(data, int64(order[row]) * width)
+        target = offset(batch, row * width)
+        for i in range(width):
+            target[i] = float32(source[i]) * scale
+
+
+@linked
+def copy_rows(begin, end, rows, words):
+    """Copy rows from `words[0]` to `words[1]`: `words[2]` bytes each, which lie `words[3]` and `words[4]` apart."""
+    _copy_rows(begin, end, words[2], words[3], words[4], byte_pointer(words[0]), byte_pointer(words[1]))
+
+
+@linked
+def _copy_rows(begin, end, width, source_step, target_step, source, target):
+    kernel_attributes()
+    for row in range(begin, end):
+        here = offset(source, row * source_step)
+        there = offset(target, row * target_step)
+        for i in range(width):
+            there[i] = here[i]
 
 
 @linked

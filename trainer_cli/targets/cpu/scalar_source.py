@@ -1,4 +1,4 @@
-"""Scalars: a value that depends on hyper-parameters and counters alone in, a double-precision expression out."""
+"""Scalars: values that depend on hyper-parameters and counters alone in, a function that computes them out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import IRError
-from trainer_cli.targets.cpu.expressions import BINARY, number_text
+from trainer_cli.targets.cpu.expressions import BINARY, Lines, number_text
+from trainer_cli.targets.cpu.program import Word
 
 _SCALARS = {
     "add": "{0} + {1}",
@@ -29,9 +30,31 @@ _SCALARS = {
     "broadcast": "{0}",
     "reshape": "{0}",
     "stop_gradient": "{0}",
-    "floor": "floor({0})",
+    "floor": "math.floor({0})",
 }
+_STORED = {"float": "double_bits(float64({0}))", "int": "int({0})", "bool": "int({0})"}
 _FUNCTIONS = ("exp", "log", "log1p", "expm1", "sqrt", "tanh", "sin", "cos", "erf")
+
+
+def write_scalars(wanted: list[Value], hyperparameters: Mapping[str, int]) -> tuple[str, dict[Value, int]]:
+    """The function `entry(step in the slice, address of the scalars, rows, thread's words)`, and what stands where."""
+    lines, names = Lines(1), dict[Value, str]()
+    lines.add(f"step, seed = words[{int(Word.FIRST_STEP)}] + begin, words[{int(Word.SEED)}]")
+    lines.add(f"hyperparameters = double_pointer(words[{int(Word.HYPERPARAMETERS)}])")
+    lines.add("scalars = word_pointer(place)")
+
+    def name(value: Value) -> str:
+        if value not in names:
+            operands = [name(operand) for operand in value.operands]
+            expression = scalar_expression(value, operands, hyperparameters)
+            names[value] = f"c{len(names)}"
+            lines.add(f"{names[value]} = {expression}")
+        return names[value]
+
+    for place, value in enumerate(wanted):
+        lines.add(f"scalars[{place}] = {_STORED[value.dtype].format(name(value))}")
+    text = "\n".join(["@linked", "def entry(begin, place, rows, words):", *lines.lines, ""])
+    return text, {value: place for place, value in enumerate(wanted)}
 
 
 def scalar_expression(value: Value, operands: list[str], hyperparameters: Mapping[str, int]) -> str:
@@ -41,7 +64,7 @@ def scalar_expression(value: Value, operands: list[str], hyperparameters: Mappin
     if value.op == "hyperparameter":
         return f"hyperparameters[{hyperparameters[value.name]}]"
     if value.op == "step":
-        return "first_step + n"
+        return "step"
     if value.op == "seed":
         return "seed"
     if value.op == "batch_size":

@@ -1,7 +1,7 @@
 """Strides and block sizes come in, an intrinsic goes out that multiplies a block of rows by one tile of columns.
 
-The loops over panels and over the depth are written as LLVM code: as Python functions they would cost Numba more time
-to compile than everything else about a product.
+The loops over panels and over the depth are written as LLVM code: their many
+variants are generated, not written.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
 
-from trainer_cli.targets.cpu.intrinsics import FLOAT_POINTER
+from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, Typed, intrinsic
 from trainer_cli.targets.cpu.microkernel import (
     PACKED_ROWS,
     PANEL,
@@ -102,17 +100,11 @@ def tile_product(block: Block, columns: int, a_row: int, a_depth: int, b_depth: 
         else:
             in_place()
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kinds = [_INDEX, _INDEX, _INDEX, _INDEX, _POINTER, _POINTER, _POINTER, _POINTER]
-        builder.call(separate_function(builder.module, "tile_product", kinds, write), args)
-        return context.get_dummy_value()
+    kinds = [_INDEX, _INDEX, _INDEX, _INDEX, _POINTER, _POINTER, _POINTER, _POINTER]
 
-    word, pointer = types.intp, FLOAT_POINTER
-    signature = types.void(word, word, word, word, pointer, pointer, pointer, pointer)
+    @intrinsic(*[WORD] * 4, *[FLOAT_POINTER] * 4)
+    def product_of_tile(builder: Any, *arguments: Typed) -> None:
+        function = separate_function(builder.module, "tile_product", kinds, write)
+        builder.call(function, [argument.value for argument in arguments])
 
-    def tile_intrinsic(
-        typingctx: Any, first: Any, last: Any, column: Any, depth: Any, a: Any, b: Any, packed: Any, tile: Any
-    ) -> Any:
-        return signature, codegen
-
-    return intrinsic(tile_intrinsic)
+    return product_of_tile

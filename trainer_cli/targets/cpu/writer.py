@@ -20,6 +20,15 @@ from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import BATCH, Shape
 from trainer_cli.targets.cpu.expressions import Elements, Lines, linear_index
 
+_SCALAR_WORDS = {"float": "float32(bits_double({0}))", "int": "{0}", "bool": "({0} != 0)"}
+
+
+def _pointer_kind(key: BufferKey) -> str:
+    """What a buffer holds."""
+    if isinstance(key, TotalBuffer):
+        return "double"
+    return "float" if isinstance(key, LeafBuffer) else key.dtype
+
 
 @dataclass
 class KernelSource:
@@ -34,6 +43,16 @@ class KernelSource:
     pointers: list[BufferKey]
     scalars: list[Value]
     whole: bool
+
+    @property
+    def text(self) -> str:
+        """The definitions, and the function `entry` that is called with all arguments as words."""
+        arguments = [f"{_pointer_kind(key)}_pointer(words[{place}])" for place, key in enumerate(self.pointers)]
+        for place, value in enumerate(self.scalars, start=len(self.pointers)):
+            arguments.append(_SCALAR_WORDS[value.dtype].format(f"words[{place}]"))
+        given = ", ".join(["begin", "end", "rows", *arguments])
+        entry = f"@linked\ndef entry(begin, end, rows, words):\n    kernel({given})\n"
+        return f"{self.definitions.replace('{name}', 'kernel')}\n\n{entry}"
 
 
 @dataclass

@@ -1,0 +1,46 @@
+"""Hints for LLVM: the number of turns of an innermost loop in, advice on how to vectorise it out.
+
+Left to itself, LLVM writes the turns of a short loop one after another before it looks for vectors; it makes vectors
+of 4 for a row of 28 numbers and computes what is left of it one by one. A processor that can mask lanes computes 28 as
+two vectors of 16 with 4 lanes idle.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from llvmlite import ir
+
+from trainer_cli.targets.cpu.intrinsics import host_features
+
+LANES = 16
+LONGEST = 8 * LANES
+"""Turns from which on the rest of a loop weighs little."""
+
+SHORTEST = LANES // 2
+"""Turns below which a loop is better written out."""
+
+_MARK = "a loop of its own: "
+
+
+def innermost(module: ir.Module, branch: Any, turns: int) -> None:
+    """Advise on the loop that a branch closes."""
+    if turns < SHORTEST:
+        return
+    yes, one = ir.Constant(ir.IntType(1), 1), ir.Constant(ir.IntType(32), 1)
+    advice = [module.add_metadata(["llvm.loop.unroll.disable"])]
+    if "avx512f" in host_features() and turns % LANES and turns < LONGEST:
+        advice += [
+            module.add_metadata(["llvm.loop.vectorize.enable", yes]),
+            module.add_metadata(["llvm.loop.vectorize.predicate.enable", yes]),
+            module.add_metadata(["llvm.loop.vectorize.width", ir.Constant(ir.IntType(32), LANES)]),
+            module.add_metadata(["llvm.loop.interleave.count", one]),
+        ]
+    name = f"{_MARK}{len(module.metadata)}"
+    branch.set_metadata("llvm.loop", module.add_metadata([name, *advice]))
+
+
+def distinct(text: str) -> str:
+    """A module's text in which the advice for a loop stands under a node that names itself, as LLVM wants it."""
+    return re.sub(rf'!(\d+) = !{{ !"{_MARK}\d+"', r"!\1 = distinct !{ !\1", text)
