@@ -75,6 +75,9 @@ class LinearExecutable:
     def state(self):
         return {name: np.array(value) for name, value in self.values.items()}
 
+    def begin_pass(self):
+        pass
+
     def train(self, split, order, first_step, hyperparameters, seed, totals=None):
         self.calls.append((first_step, len(order)))
         totals = {name: np.array((totals or {}).get(name, 0.0)) for name in ("loss", "rows")}

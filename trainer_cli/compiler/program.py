@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from trainer_cli.compiler.bind import LOSS_TOTAL, TARGET, BoundMetric, Objective, bind, target_leaf
 from trainer_cli.compiler.trace import (
@@ -105,7 +105,12 @@ class Program:
 
     @property
     def parameters(self) -> int:
-        return sum(spec.size for spec in self.weights.values())
+        return sum(spec.size for spec in self.weights.values() if not spec.carried)
+
+    @property
+    def carried(self) -> list[str]:
+        """What stateful layers leave from batch to batch, zeros at the start of a pass over the data."""
+        return [name for name, spec in self.weights.items() if spec.carried]
 
     @property
     def trainable_weights(self) -> list[str]:
@@ -150,21 +155,26 @@ def build_program(config: Config, inputs: InputSpec | Mapping[str, InputSpec], *
     architecture = config.architecture
     nodes = nodes_of(architecture)
     given = {INPUT: inputs} if isinstance(inputs, InputSpec) else dict(inputs)
-    inference = trace(architecture, given, training=False, freeze=settings.freeze)
+    # Only rows in the order of the data go on from batch to batch.
+    rows = None if settings.fit.shuffle else settings.fit.batch_size
+    options: dict[str, Any] = {"freeze": settings.freeze, "batch_size": rows}
+    inference = trace(architecture, given, training=False, **options)
     specs = {name: as_stored(nodes, name, given[name]) for name in nodes.inputs}
     objectives = _objectives(settings, list(inference.predictions)) if settings.loss is not None else []
     outputs = _outputs(inference, objectives)
     for name, prediction in zip(outputs, inference.predictions.values(), strict=True):
         inference.graph.outputs[name] = prediction.value
+    inference.graph.updates.update(inference.updates)
     program = Program(specs, outputs, inference.layers, inference.weights, inference.graph)
     program.tokens = {name: inference.bounds.get(name) for name, spec in specs.items() if spec.dtype == "int32"}
     program.warnings = inference.warnings
     if not objectives:
         return program
 
-    evaluation = trace(architecture, given, training=False, freeze=settings.freeze)
+    evaluation = trace(architecture, given, training=False, **options)
     bound = bind(evaluation, objectives)
     evaluation.graph.outputs.update(bound.totals)
+    evaluation.graph.updates.update(evaluation.updates)
     program.evaluate, program.losses, program.metrics = evaluation.graph, bound.losses, bound.metrics
     program.warnings = [*inference.warnings, *bound.warnings]
     if settings.optimizer is None:
@@ -172,7 +182,7 @@ def build_program(config: Config, inputs: InputSpec | Mapping[str, InputSpec], *
     if not program.trainable_weights:
         raise ConfigError([Problem("nothing to train: every weight is frozen or there is none", ("architecture",))])
 
-    training = trace(architecture, given, training=True, freeze=settings.freeze)
+    training = trace(architecture, given, training=True, **options)
     bound = bind(training, objectives)
     training.graph.outputs.update(bound.totals)
     update: Update = write_updates(training.graph, bound.mean_loss, training.weights, settings.optimizer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, NoReturn
 
 from trainer_cli.config.layers import Node, Nodes, write_out
@@ -17,6 +18,7 @@ from trainer_cli.ir.primitive import IRError, Shape
 from trainer_cli.ir.random import stream_number
 from trainer_cli.parts.activation import Activation
 from trainer_cli.parts.constraint import Constraint
+from trainer_cli.parts.families import INITIALIZERS, read_part
 from trainer_cli.parts.initializer import Initializer
 from trainer_cli.parts.layer import Layer
 from trainer_cli.parts.loss import Prediction
@@ -48,6 +50,8 @@ class WeightSpec(NamedTuple):
     regularizer: Regularizer | None
     constraint: Constraint | None
     trainable: bool
+    carried: bool = False
+    """Whether it is no weight but what a stateful layer leaves to the next batch, a row for each row of a batch."""
 
     @property
     def size(self) -> int:
@@ -143,6 +147,31 @@ class Scope:
         self._tracer.updates[name] = value
         self._tracer.assigned[value] = name
 
+    def carried(self, name: str, shape: tuple[int, ...]) -> Value:
+        rows = self._tracer.batch_size
+        if rows is None:
+            self.refuse(
+                "`stateful` needs batches that go on from one another, and `fit.shuffle` mixes the rows",
+                field="stateful",
+                hint="set fit: {shuffle: false}, and order the rows so that row i of a batch follows row i of the last",
+            )
+        full = f"{self._node.owner}/{name}"
+        zeros = read_part(INITIALIZERS, "zeros")
+        assert isinstance(zeros, Initializer)
+        spec = WeightSpec(full, self._node.owner, (rows, *shape), zeros, None, None, False, carried=True)
+        self._tracer.weights.setdefault(full, spec)
+        graph = self._tracer.graph
+        pending = self._tracer.updates.get(full)
+        table = graph.weight(full, spec.shape) if pending is None else pending
+        return ir.gather(table, self._tracer.row_numbers)
+
+    def carry(self, name: str, value: Value) -> None:
+        rows = self._tracer.batch_size
+        assert rows is not None
+        self._tracer.updates[f"{self._node.owner}/{name}"] = ir.scatter_add(
+            self._tracer.row_numbers, ir.stop_gradient(value), rows
+        )
+
     def expect_below(self, x: Value, bound: int) -> None:
         if x.op == "input":
             self._tracer.bounds[x.name] = min(bound, self._tracer.bounds.get(x.name, bound))
@@ -174,8 +203,9 @@ class Scope:
 
 
 class _Tracer:
-    def __init__(self, training: bool) -> None:
+    def __init__(self, training: bool, batch_size: int | None) -> None:
         self.training = training
+        self.batch_size = batch_size
         self.graph = Graph()
         self.weights: dict[str, WeightSpec] = {}
         self.updates: dict[str, Value] = {}
@@ -184,6 +214,11 @@ class _Tracer:
         self.activations: dict[Value, tuple[Activation, Value]] = {}
         self.masks: dict[str, Value | None] = {}
         self.warnings: list[Problem] = []
+
+    @cached_property
+    def row_numbers(self) -> Value:
+        """The number of each row within its batch, `(batch,)`."""
+        return ir.iota(ir.zeros(self.graph, (BATCH,)), 0)
 
 
 def nodes_of(architecture: Architecture) -> Nodes:
@@ -208,16 +243,22 @@ def as_stored(nodes: Nodes, name: str, spec: InputSpec) -> InputSpec:
 
 
 def trace(
-    architecture: Architecture, inputs: Mapping[str, InputSpec], *, training: bool, freeze: Iterable[str] = ()
+    architecture: Architecture,
+    inputs: Mapping[str, InputSpec],
+    *,
+    training: bool,
+    freeze: Iterable[str] = (),
+    batch_size: int | None = None,
 ) -> Trace:
     """Write the forward pass: each layer takes the one above it, or those that its `inputs` name.
 
-    `inputs` are the model's by name. Raises ConfigError with the place of the layer for shapes that do not fit and for
+    `inputs` are the model's by name. `batch_size` is given where a batch goes on from the one before, row by row, as
+    stateful layers need it. Raises ConfigError with the place of the layer for shapes that do not fit and for
     what is not supported.
     """
     nodes = nodes_of(architecture)
     _check_inputs(nodes, inputs)
-    tracer = _Tracer(training)
+    tracer = _Tracer(training, batch_size)
     frozen = nodes.owners(list(freeze))
     outputs: dict[str, Value] = {}
     for name in nodes.inputs:
@@ -271,7 +312,7 @@ def _apply(tracer: _Tracer, node: Node, outputs: dict[str, Value], frozen: bool)
         except IRError as error:
             shapes = " and ".join(str(_shown(operand.shape)) for operand in given)
             scope.refuse(f"its input of shape {shapes} does not fit", hint=str(error).split(": ")[-1])
-    own = [spec for weight, spec in tracer.weights.items() if weight not in known]
+    own = [spec for weight, spec in tracer.weights.items() if weight not in known and not spec.carried]
     trainable = sum(spec.size for spec in own if spec.trainable)
     return LayerRow(name, layer.type, _shown(value.shape), sum(spec.size for spec in own), trainable)
 

@@ -51,6 +51,12 @@ class LayerScope(Protocol):
     def assign(self, weight: Value, value: Value) -> None:
         """Give a non-trainable weight a new value at the end of the training step."""
 
+    def carried(self, name: str, shape: tuple[int, ...]) -> Value:
+        """What the same rows of the batch before have left, `(batch, *shape)`; zeros in the first batch of a pass."""
+
+    def carry(self, name: str, value: Value) -> None:
+        """Leave a value `(batch, …)` to the same rows of the next batch."""
+
     def expect_below(self, x: Value, bound: int) -> None:
         """Take x, whole numbers straight from an input, for 0 … bound - 1; data with others is refused when read.
 

@@ -80,6 +80,10 @@ class Recurrent(Layer):
     go_backwards: bool = Field(
         default=False, description="whether the last step comes first; a returned sequence begins with it"
     )
+    stateful: bool = Field(
+        default=False,
+        description="whether the rows of a batch go on from the same rows of the batch before; needs `shuffle: false`",
+    )
     zero_output_for_mask: bool = Field(
         default=False, description="whether the output is zeros, not the last one, at steps that are left out"
     )
@@ -137,7 +141,7 @@ class Recurrent(Layer):
         mask = scope.masks[0]
         if mask is not None and self.return_sequences:
             scope.give_mask(ir.reverse(mask, (1,)) if self.go_backwards else mask)
-        return self._scan(drive, groups, mask)
+        return self._scan(scope, drive, groups, mask)
 
     def _check(self, scope: LayerScope, x: Value) -> None:
         if x.rank != 3:
@@ -173,7 +177,7 @@ class Recurrent(Layer):
             yield _Group(part(kernel, start, stop), None if bias is None else part(bias, start, stop), mask)
             start = stop
 
-    def _scan(self, drive: Value, groups: Sequence[_Group], mask: Value | None) -> Value:
+    def _scan(self, scope: LayerScope, drive: Value, groups: Sequence[_Group], mask: Value | None) -> Value:
         present = [(group.bias is not None, group.mask is not None) for group in groups]
         captured = [value for group in groups for value in group if value is not None]
         split_up = len(groups) > len(self.groups)
@@ -196,16 +200,21 @@ class Recurrent(Layer):
                 emitted = [ir.select(kept, emitted[0], 0.0)] if self.zero_output_for_mask else following[:1]
             return following, emitted if self.return_sequences else []
 
-        zeros = ir.zeros(drive.graph, (BATCH, self.units))
+        first = [ir.zeros(drive.graph, (BATCH, self.units))] * self.states
+        if self.stateful:
+            first = [scope.carried(f"state_{number}", (self.units,)) for number in range(self.states)]
         sequences = [drive] if mask is None else [drive, ir.reshape(ir.cast(mask, "float"), (*mask.shape, 1))]
         last, emitted = ir.loop(
             body,
-            [zeros] * self.states,
+            first,
             sequences,
             captured,
             length=int(drive.shape[1]),
             backwards=self.go_backwards,
         )
+        if self.stateful:
+            for number, value in enumerate(last):
+                scope.carry(f"state_{number}", value)
         if not self.return_sequences:
             return last[0]
         return ir.reverse(emitted[0], (1,)) if self.go_backwards else emitted[0]

@@ -54,6 +54,12 @@ class InnerScope:
     def assign(self, weight: Value, value: Value) -> None:
         self._outer.assign(weight, value)
 
+    def carried(self, name: str, shape: tuple[int, ...]) -> Value:
+        return self._outer.carried(self._prefix + name, shape)
+
+    def carry(self, name: str, value: Value) -> None:
+        self._outer.carry(self._prefix + name, value)
+
     def expect_below(self, x: Value, bound: int) -> None:
         self._outer.expect_below(x, bound)
 

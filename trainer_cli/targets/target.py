@@ -33,11 +33,16 @@ class Slice:
 class Executable(Protocol):
     """A program bound to a target, with the model's state inside."""
 
+    batch_size: int
+
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take over weights and slots by name. Raises KeyError for a missing one."""
 
     def state(self) -> State:
         """Copies of all weights and slots by name."""
+
+    def begin_pass(self) -> None:
+        """Begin to go over data from its start: what stateful layers carry from batch to batch becomes zeros."""
 
     def train(
         self,

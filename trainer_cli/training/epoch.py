@@ -140,9 +140,12 @@ def evaluate_split(
     """
     totals: dict[str, NDArray[np.float64]] = {}
     order = np.arange(split.rows, dtype=np.int32)
-    for begin in range(0, split.rows, _EVALUATION_ROWS):
+    executable.begin_pass()
+    # Whole batches, so that stateful layers find the rows in their places.
+    piece = max(1, _EVALUATION_ROWS // executable.batch_size) * executable.batch_size
+    for begin in range(0, split.rows, piece):
         stop()
-        add_totals(totals, executable.evaluate(split, order[begin : begin + _EVALUATION_ROWS]).totals)
+        add_totals(totals, executable.evaluate(split, order[begin : begin + piece]).totals)
     return totals
 
 
@@ -205,6 +208,8 @@ def _replay(
 ) -> dict[str, NDArray[Any]]:
     """The state before step `steps` of the epoch."""
     executable.load(dict(tensors))
+    if start.position == 0:
+        executable.begin_pass()
     end = inputs.row_of(steps, start)
     if end > start.position:
         executable.train(

@@ -222,6 +222,8 @@ class _Run:
                 self.executable, plan.program, inputs, start, state.tensors(), failing, epoch, _diagnosis()
             )
 
+        if progress.position == 0:
+            self.executable.begin_pass()
         self._stop_if_asked(plan, progress)
         for _ in train_epoch(self.executable, inputs, progress, pacer, on_divergence=diverged):
             yield SliceDone(

@@ -62,8 +62,10 @@ def predict(
     program = model.program(split)
     executable = model.executable(program, target, threads)
     values = {name: np.empty((split.rows, *output.shape), np.float32) for name, output in program.outputs.items()}
-    for begin in range(0, split.rows, _CHUNK_ROWS):
-        end = min(begin + _CHUNK_ROWS, split.rows)
+    executable.begin_pass()
+    piece = max(1, _CHUNK_ROWS // executable.batch_size) * executable.batch_size
+    for begin in range(0, split.rows, piece):
+        end = min(begin + piece, split.rows)
         for name, found in executable.predict(split, begin, end).items():
             values[name][begin:end] = found
     return {name: interpret(values[name], model, name, output) for name, output in program.outputs.items()}

@@ -124,7 +124,7 @@ def test_rows_that_are_no_sequences_are_refused(shape: tuple[int, ...]) -> None:
     assert str(shape) in caught.value.problems[0].message
 
 
-@pytest.mark.parametrize("key", ["stateful", "return_state", "unroll"])
+@pytest.mark.parametrize("key", ["return_state", "unroll"])
 def test_what_is_not_there_is_refused(key: str) -> None:
     with pytest.raises(ValidationError, match=key):
         read_layer({"type": "gru", "units": 2, key: True})

@@ -41,5 +41,8 @@ class TimeDistributed(Layer):
 class _StepScope(InnerScope):
     """The scope of a layer that is applied several times in one step of training."""
 
+    def carried(self, name: str, shape: tuple[int, ...]) -> Value:
+        self.refuse("carries its state from batch to batch, but sees every step of a batch")
+
     def assign(self, weight: Value, value: Value) -> None:
         self.refuse("keeps statistics of its batches, which it would see several times per step of training")

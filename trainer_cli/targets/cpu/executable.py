@@ -82,6 +82,10 @@ class CpuExecutable:
     def state(self) -> State:
         return {name: array.copy() for name, array in self._state.items()}
 
+    def begin_pass(self) -> None:
+        for name in self.program.carried:
+            self._state[name][...] = 0.0
+
     # Running
 
     def train(

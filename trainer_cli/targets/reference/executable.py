@@ -45,6 +45,10 @@ class ReferenceExecutable:
         """The state in the target's own precision."""
         return {name: value.copy() for name, value in self._state.items()}
 
+    def begin_pass(self) -> None:
+        for name in self.program.carried:
+            self._state[name] = np.zeros_like(self._state[name])
+
     def train(
         self,
         split: Split,
@@ -93,7 +97,10 @@ class ReferenceExecutable:
         for start in range(begin, end, self.batch_size):
             rows = np.arange(start, min(start + self.batch_size, end), dtype=np.int32)
             bindings = {**self._state, **batch_leaves(self.program, split, rows)}
-            parts.append(evaluate(list(self.program.predict.outputs.values()), bindings, len(rows), self.precision))
+            results = evaluate(self.program.predict.roots(), bindings, len(rows), self.precision)
+            parts.append(results[: len(self.program.outputs)])
+            for name, value in zip(self.program.predict.updates, results[len(self.program.outputs) :], strict=True):
+                self._state[name] = value.astype(self.precision)
         outputs = {}
         for place, (name, output) in enumerate(self.program.outputs.items()):
             found = [part[place] for part in parts]
