@@ -74,7 +74,13 @@ def test_the_dump_is_complete_and_canonical():
     assert dumped["metrics"][0]["type"] == "accuracy"
     assert dumped["architecture"][0]["activation"]["type"] == "relu"
     assert dumped["architecture"][0]["use_bias"] is True
-    assert dumped["fit"]["checkpoint"] == {"monitor": None, "mode": "auto"}
+    assert dumped["fit"]["checkpoint"] == {
+        "monitor": None,
+        "mode": "auto",
+        "every_epochs": None,
+        "every_minutes": None,
+        "keep": None,
+    }
     assert dumped["phases"][0] == {"name": "warm", "fit": {"epochs": 1}}
 
 

@@ -89,7 +89,7 @@ class EarlyStopping(Section):
 
 
 class Checkpoint(Section):
-    """Which epoch is kept as `best.safetensors`; `last.safetensors` is always kept."""
+    """Which epochs are kept, and how often the run is saved; `last` and `best` are always kept."""
 
     monitor: str | None = Field(
         default=None, description="key of the monitored value; default: val_loss with validation data, otherwise loss"
@@ -97,6 +97,22 @@ class Checkpoint(Section):
     mode: MonitorMode = Field(
         default="auto", description="whether smaller (min) or larger (max) values are better; auto asks the metric"
     )
+    every_epochs: int | None = Field(
+        default=None, gt=0, description="keep the state after every so many epochs too, as epoch-<n>.safetensors"
+    )
+    every_minutes: float | None = Field(
+        default=None, gt=0, description="save so often within an epoch, as last.safetensors; default: 5"
+    )
+    keep: int | None = Field(
+        default=None, gt=0, description="how many of the checkpoints of `every_epochs` are kept; default: all"
+    )
+
+    @model_validator(mode="after")
+    def _something_to_keep(self) -> Checkpoint:
+        if self.keep is not None and self.every_epochs is None:
+            message = "`keep` counts the checkpoints of `every_epochs`, which is not given"
+            raise refusal([Refusal("nothing_to_keep", message, "add `every_epochs`, or leave `keep` out", ("keep",))])
+        return self
 
 
 class Fit(Section):

@@ -24,6 +24,7 @@ from trainer_cli.training.epoch import (
     train_epoch,
 )
 from trainer_cli.training.events import EpochDone, Event, Finished, PhaseStarted, Report, Resumed, SliceDone, Started
+from trainer_cli.training.numbered import keep_numbered
 from trainer_cli.training.options import FitOptions
 from trainer_cli.training.preparation import PhasePlan, plan_phases, with_more_epochs
 from trainer_cli.training.resume import describe, open_resumed, reopen
@@ -224,6 +225,7 @@ class _Run:
 
         if progress.position == 0:
             self.executable.begin_pass()
+        longest = 60.0 * (plan.fit.checkpoint.every_minutes or 0) or self.options.checkpoint_seconds_within_epoch
         self._stop_if_asked(plan, progress)
         for _ in train_epoch(self.executable, inputs, progress, pacer, on_divergence=diverged):
             yield SliceDone(
@@ -240,7 +242,7 @@ class _Run:
                 },
             )
             self._stop_if_asked(plan, progress)
-            if time.perf_counter() - self.written > self.options.checkpoint_seconds_within_epoch:
+            if time.perf_counter() - self.written > longest:
                 self._save_within(plan, progress)
         trained = self._state_within(plan, progress)
         if trained.non_finite():
@@ -287,13 +289,7 @@ class _Run:
         """Make the trained epoch part of the run: history, early stopping, checkpoints."""
         state = self.state
         epoch = state.counters.epoch
-        state.weights, state.slots = trained.weights, trained.slots
-        state.counters.step = trained.counters.step
-        state.counters.optimizer_step = trained.counters.optimizer_step
-        state.counters.position = state.counters.epoch_steps = 0
-        state.counters.epoch += 1
-        state.totals, state.epoch_seconds = {}, 0.0
-        state.history.append(report)
+        state.close_epoch(trained, report)
         stopping = "the limit of steps is reached within it" if self.cut else None
         settings = plan.fit.early_stopping
         if settings is not None and not self.cut:
@@ -306,6 +302,8 @@ class _Run:
         if improved:
             self.pending_best = state.copy()
         self.directory.append_metrics(report)
+        if not self.cut:
+            keep_numbered(self.directory, state, plan.fit.checkpoint)
         last = state.counters.epoch >= plan.fit.epochs or state.patience.stopped
         if not (last or self.cut) and time.perf_counter() - self.written > self.options.checkpoint_seconds:
             self._save()

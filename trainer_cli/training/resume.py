@@ -11,6 +11,7 @@ from trainer_cli.config.schema import EarlyStopping
 from trainer_cli.errors import DataError
 from trainer_cli.training.checkpoints import CheckpointError, find_checkpoint, read_checkpoint, write_atomically
 from trainer_cli.training.events import Resumed
+from trainer_cli.training.numbered import forget_later_best
 from trainer_cli.training.phases import changed_keys
 from trainer_cli.training.run_directory import RunDirectory, create_run_directory, latest_run, open_run_directory
 from trainer_cli.training.state import RunState
@@ -37,7 +38,8 @@ def open_resumed(
         )
     own = found.checkpoint.parents[1] if found.checkpoint.parent.name == "checkpoints" else None
     if own is not None and (run_directory is None or run_directory.absolute() == own.absolute()):
-        return open_run_directory(own), state, found
+        opened = open_run_directory(own)
+        return opened, state, replace(found, notes=(*found.notes, *forget_later_best(opened, state)))
     directory = create_run_directory(name, run_directory)
     best = found.checkpoint.with_name("best.safetensors")
     if best.is_file():

@@ -122,6 +122,16 @@ class RunState:
         self.weights = {name: value for name, value in tensors.items() if name not in slot_names}
         self.slots = {name: value for name, value in tensors.items() if name in slot_names}
 
+    def close_epoch(self, trained: RunState, report: dict[str, Any]) -> None:
+        """Become the state after the epoch under way: `trained` is that of its last step, `report` its measures."""
+        self.weights, self.slots = trained.weights, trained.slots
+        self.counters.step = trained.counters.step
+        self.counters.optimizer_step = trained.counters.optimizer_step
+        self.counters.position = self.counters.epoch_steps = 0
+        self.counters.epoch += 1
+        self.totals, self.epoch_seconds = {}, 0.0
+        self.history.append(report)
+
     def non_finite(self) -> list[str]:
         """Names of weights and optimizer state that hold a NaN or an infinity."""
         return [name for name, value in self.tensors().items() if not np.all(np.isfinite(value))]
