@@ -10,6 +10,8 @@ from trainer_cli.ir.graph import Value
 from trainer_cli.parts.schedule import Schedule
 
 LEARNING_RATE = "learning_rate"
+SCHEDULE_START = "learning_rate.start"
+"""The number of updates that the optimizer had made when the schedule began."""
 
 
 class Scope:
@@ -37,7 +39,7 @@ class Scope:
 
 
 def write_rate(rate: float | Schedule, updates: Value, numbers: dict[str, float]) -> Value:
-    """The rate of the update after `updates` (an int scalar) others; its numbers are added to `numbers` by name."""
+    """The rate of the update after `updates` (a scalar) others; its numbers are added to `numbers` by name."""
     return _write(rate, ir.cast(updates, "float"), LEARNING_RATE, numbers)
 
 

@@ -8,13 +8,14 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from trainer_cli.compiler.gradient import gradients
-from trainer_cli.compiler.rate import LEARNING_RATE, write_rate
+from trainer_cli.compiler.rate import LEARNING_RATE, SCHEDULE_START, write_rate
 from trainer_cli.compiler.trace import WeightSpec
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Graph, Value
 from trainer_cli.ir.primitive import IRError
 from trainer_cli.parts.optimizer import Optimizer, found_in
+from trainer_cli.parts.schedule import Schedule
 
 AVERAGE = "average"
 """The slot that holds the average of a weight."""
@@ -49,8 +50,11 @@ class _Step:
         self.optimizer = optimizer
         self.update = Update()
         batches = graph.step()
-        rate = write_rate(optimizer.learning_rate, batches, self.update.hyperparameters)
-        self.numbers = {LEARNING_RATE: rate}
+        passed = batches
+        if isinstance(optimizer.learning_rate, Schedule):
+            self.update.hyperparameters[SCHEDULE_START] = 0.0
+            passed = ir.cast(batches, "float") - graph.hyperparameter(SCHEDULE_START)
+        self.numbers = {LEARNING_RATE: write_rate(optimizer.learning_rate, passed, self.update.hyperparameters)}
         self.updates = batches
         self.due: Value | None = None
         accumulated = optimizer.gradient_accumulation_steps

@@ -58,8 +58,9 @@ class Optimizer(Part):
       n-th one. Its own count of steps is that of its updates; schedules, and the average of the weights, see every
       batch.
     - With `use_ema` the average `a ← μ·a + (1 − μ)·w` (Polyak and Juditsky, "Acceleration of stochastic approximation
-      by averaging", 1992) of every trained weight is kept with the optimizer's state; the first one is the weight
-      itself. With `ema_overwrite_frequency: n` every n-th update replaces the weights by their averages.
+      by averaging", 1992) of every trained weight is kept; the first one is the weight itself. Validation
+      measures the averages, `best` checkpoints hold them, and a phase ends by replacing the weights by them; Keras
+      does only the last without a callback. With `ema_overwrite_frequency: n` every n-th update does so too.
     """
 
     structural: ClassVar[tuple[str, ...]] = ()
@@ -77,7 +78,7 @@ class Optimizer(Part):
     clipnorm: float | None = Field(default=None, gt=0, description="largest norm of each weight's gradient")
     clipvalue: float | None = Field(default=None, gt=0, description="largest absolute value of a gradient's element")
     global_clipnorm: float | None = Field(default=None, gt=0, description="largest norm of all gradients together")
-    use_ema: bool = Field(default=False, description="keep an average of the weights over the steps")
+    use_ema: bool = Field(default=False, description="average the weights over the steps, and evaluate the averages")
     ema_momentum: float = Field(default=0.99, ge=0, le=1, description="share μ of the old average that is kept")
     ema_overwrite_frequency: int | None = Field(
         default=None, ge=1, description="number of updates after which the averages replace the weights"

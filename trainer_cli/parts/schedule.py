@@ -34,8 +34,8 @@ class Schedule(Part):
     """A learning rate that depends on the number of updates made.
 
     Updates are counted from 0 as the optimizer counts them: the count goes on through epochs, resumed runs and phases
-    that keep the optimizer's state, and starts anew with that state. With `gradient_accumulation_steps` every batch
-    counts, as in Keras.
+    that keep the optimizer's state, and starts anew with that state or with a phase that has another schedule. With
+    `gradient_accumulation_steps` every batch counts, as in Keras.
     """
 
     @abstractmethod

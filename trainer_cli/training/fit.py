@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer_cli.errors import ConfigError, DivergenceError, Interrupted, TrainerError
 from trainer_cli.training import monitor, phases
+from trainer_cli.training.averages import evaluated, evaluated_weights, evaluating, settle_weights
 from trainer_cli.training.checkpoints import WeightReport, import_weights, write_checkpoint
 from trainer_cli.training.epoch import (
     EpochInputs,
@@ -190,9 +191,7 @@ class _Run:
 
     def _end_phase(self, plan: PhasePlan) -> None:
         state = self.state
-        if state.kept_weights:
-            state.weights, state.kept_weights = state.kept_weights, {}
-            state.patience.restored = True
+        if settle_weights(state):
             self.executable.load(state.tensors())
         state.counters.phase += 1
         state.counters.epoch = 0
@@ -211,7 +210,7 @@ class _Run:
             order=order,
             batch_size=plan.fit.batch_size,
             first_step=counters.optimizer_step - counters.epoch_steps,
-            hyperparameters=dict(plan.program.hyperparameters),
+            hyperparameters=phases.run_time_numbers(plan.program, counters),
             seed=phase_seed(state.seed, plan.position),
         )
         progress = EpochProgress(counters.position, counters.epoch_steps, dict(state.totals), state.epoch_seconds)
@@ -261,9 +260,10 @@ class _Run:
         """The line for `metrics.jsonl`, with validation."""
         results = dict(plan.program.results(progress.totals, progress.position))
         if plan.dataset.validation is not None:
-            totals = evaluate_split(
-                self.executable, plan.dataset.validation, lambda: self._stop_if_asked(plan, progress)
-            )
+            with evaluating(self.executable, trained):
+                totals = evaluate_split(
+                    self.executable, plan.dataset.validation, lambda: self._stop_if_asked(plan, progress, trained)
+                )
             results.update(
                 {
                     f"val_{key}": value
@@ -275,7 +275,7 @@ class _Run:
             "epoch": trained.counters.epoch + 1,
             "steps": trained.counters.step,
             "seconds": None,
-            "learning_rate": phases.learning_rate(plan.program, plan.optimizer, trained.counters.optimizer_step),
+            "learning_rate": phases.learning_rate(plan.program, plan.optimizer, trained.counters),
         }
         report.update({key: finite(value) for key, value in results.items()})
         for key in ("loss", "val_loss"):
@@ -295,12 +295,12 @@ class _Run:
         if settings is not None and not self.cut:
             mode = monitor.direction(settings.monitor, settings.mode, plan.directions)
             if monitor.observe(state.patience, settings, epoch, report[settings.monitor], mode):
-                state.kept_weights = dict(state.weights) if settings.restore_best else {}
+                state.kept_weights = evaluated_weights(state) if settings.restore_best else {}
             if state.patience.stopped:
                 stopping = monitor.stop_reason(state.patience, settings.monitor, bool(state.kept_weights))
         improved = not self.cut and monitor.observe_best(state.best, report[plan.monitor], report)
         if improved:
-            self.pending_best = state.copy()
+            self.pending_best = evaluated(state)
         self.directory.append_metrics(report)
         if not self.cut:
             keep_numbered(self.directory, state, plan.fit.checkpoint)
@@ -326,7 +326,8 @@ class _Run:
             self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
             self.executable.load(self.state.tensors())
         if plan.dataset.test is not None:
-            totals = evaluate_split(self.executable, plan.dataset.test)
+            with evaluating(self.executable, self.state):
+                totals = evaluate_split(self.executable, plan.dataset.test)
             results = plan.program.results(totals, plan.dataset.test.rows)
             self.state.test = {f"test_{key}": finite(value) for key, value in results.items()}
         if not self.cut:
@@ -337,10 +338,11 @@ class _Run:
         self.directory.write_summary(summary)
         return Finished(self.directory.path, summary)
 
-    def _stop_if_asked(self, plan: PhasePlan, progress: EpochProgress) -> None:
+    def _stop_if_asked(self, plan: PhasePlan, progress: EpochProgress, trained: RunState | None = None) -> None:
+        """`trained` is the state to save if it is known, and not in the executable."""
         if self.flag.number is None:
             return
-        self._save_within(plan, progress)
+        self._save_within(plan, progress, trained)
         self.directory.write_summary(self._summary("interrupted"))
         raise Interrupted(
             self.flag.number,
@@ -368,9 +370,9 @@ class _Run:
         state.epoch_seconds = progress.seconds
         return state
 
-    def _save_within(self, plan: PhasePlan, progress: EpochProgress) -> None:
+    def _save_within(self, plan: PhasePlan, progress: EpochProgress, trained: RunState | None = None) -> None:
         """Save the state in the middle of an epoch, or that of its start if a weight has become NaN since."""
-        state = self._state_within(plan, progress)
+        state = trained or self._state_within(plan, progress)
         self._save(self.state if state.non_finite() else state)
 
     def _save(self, state: RunState | None = None) -> None:

@@ -13,6 +13,7 @@ from trainer_cli.data.encoding import Encoding
 from trainer_cli.data.prepare import apply, prepare
 from trainer_cli.data.source import PartName, Source, Split
 from trainer_cli.errors import ConfigError, DataError, Problem
+from trainer_cli.training.averages import evaluated_weights
 from trainer_cli.training.checkpoints import CheckpointError, find_checkpoint, import_weights, read_checkpoint
 from trainer_cli.training.epoch import open_training_target
 from trainer_cli.training.phases import check_weights
@@ -90,7 +91,7 @@ def open_model(path: Path | None = None, loaded: LoadedConfig | None = None) -> 
         folder=folder,
         phase=min(state.counters.phase, last),
         encoding=Encoding.from_json(state.encoding),
-        weights=state.weights,
+        weights=evaluated_weights(state),
     )
 
 

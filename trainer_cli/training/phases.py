@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainer_cli.compiler.rate import write_rate
+from trainer_cli.compiler.rate import SCHEDULE_START, write_rate
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.graph import Graph
 from trainer_cli.lazy import np
 from trainer_cli.parts.optimizer import Optimizer
 from trainer_cli.parts.schedule import Schedule
 from trainer_cli.training.contracts import Program
-from trainer_cli.training.state import Best, Binding, Patience, RunState
+from trainer_cli.training.state import Best, Binding, Counters, Patience, RunState
 
 
 def binding_of(program: Program, optimizer: Optimizer) -> Binding:
@@ -22,6 +22,7 @@ def binding_of(program: Program, optimizer: Optimizer) -> Binding:
         structural=optimizer.structure(),
         trainable=sorted(name for name, spec in program.weights.items() if spec.trainable),
         slots={name: list(spec.shape) for name, spec in sorted(program.slots.items())},
+        schedule=_schedule_of(optimizer),
     )
 
 
@@ -35,13 +36,23 @@ def enter_phase(state: RunState, program: Program, optimizer: Optimizer, seed: i
     state.binding = new
     if not old.optimizer:  # the run's first phase: the state is as the program made it
         return []
-    difference = old.difference(new)
+    difference, counters = old.difference(new), state.counters
     if difference is None:
-        return [f"weights and the state of {optimizer.type} kept ({state.counters.optimizer_step:,} updates)"]
+        notes = [f"weights and the state of {optimizer.type} kept ({counters.optimizer_step:,} updates)"]
+        begins = counters.epoch == counters.position == 0
+        if begins and new.schedule is not None and new.schedule != old.schedule:
+            counters.schedule_start = counters.optimizer_step
+            notes.append("the schedule of the learning rate is another one and begins here")
+        return notes
     initial = program.initial_state(seed)
     state.slots = {name: initial[name] for name in program.slots}
-    state.counters.optimizer_step = 0
+    counters.optimizer_step = counters.schedule_start = 0
     return [f"weights kept, optimizer state reset: {difference}"]
+
+
+def _schedule_of(optimizer: Optimizer) -> dict[str, Any] | None:
+    rate = optimizer.learning_rate
+    return rate.model_dump(mode="json") if isinstance(rate, Schedule) else None
 
 
 def check_weights(state: RunState, program: Program) -> None:
@@ -80,16 +91,25 @@ def begin_search(state: RunState, monitor: str, mode: str, loss: Any, watched: s
     return [f"the search for the best epoch starts anew, because {what} changed"]
 
 
-def learning_rate(program: Program, optimizer: Optimizer, updates: int) -> float:
-    """The learning rate of the last of so many updates."""
+def run_time_numbers(program: Program, counters: Counters) -> dict[str, float]:
+    """The hyper-parameters that a step is given: the config's, and when the learning rate's schedule began."""
+    numbers = dict(program.hyperparameters)
+    if SCHEDULE_START in numbers:
+        numbers[SCHEDULE_START] = float(counters.schedule_start)
+    return numbers
+
+
+def learning_rate(program: Program, optimizer: Optimizer, counters: Counters) -> float:
+    """The learning rate of the last update."""
     rate = optimizer.learning_rate
     if not isinstance(rate, Schedule):
         return float(program.hyperparameters.get("learning_rate", rate))
     from trainer_cli.targets.reference.interpreter import evaluate
 
+    updates = max(counters.optimizer_step - counters.schedule_start - 1, 0)
     numbers: dict[str, float] = {}
     value = write_rate(rate, Graph().input("updates", (), "int"), numbers)
-    (result,) = evaluate([value], {"updates": np.asarray(max(updates - 1, 0)), **numbers}, 1)
+    (result,) = evaluate([value], {"updates": np.asarray(updates), **numbers}, 1)
     return float(result)
 
 

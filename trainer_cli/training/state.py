@@ -21,6 +21,7 @@ class Counters:
     epoch_steps: int = 0  # updates made with them
     step: int = 0  # updates of the whole run
     optimizer_step: int = 0  # updates since the optimizer's state was last reset
+    schedule_start: int = 0  # how many of them were made before the learning rate's schedule began
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Binding:
     structural: dict[str, Any] = field(default_factory=dict)
     trainable: list[str] = field(default_factory=list)
     slots: dict[str, list[int]] = field(default_factory=dict)
+    schedule: dict[str, Any] | None = None  # of the learning rate; the state survives another one
 
     def difference(self, new: Binding) -> str | None:
         """Why state made under this binding cannot be used under `new`, or None if it can."""

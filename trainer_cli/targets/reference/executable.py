@@ -86,7 +86,7 @@ class ReferenceExecutable:
             for name in graph.outputs:
                 totals[name] = np.asarray(totals[name] + results[name].astype(np.float64))
             for name in graph.updates:
-                self._state[name] = results[name].astype(self.precision)
+                self._state[name] = np.asarray(results[name], dtype=self.precision)  # a scalar too is an array
             steps, rows = steps + 1, rows + len(batch)
             if not np.isfinite(totals[LOSS_TOTAL]).all():
                 return Slice(steps, rows, totals, True)
