@@ -99,3 +99,23 @@ def test_problems_of_all_phases_are_found_before_the_data_is_read(tmp_path):
         ("phases", 0, "fit", "checkpoint", "monitor"),
         ("phases", 1, "fit", "early_stopping", "monitor"),
     ]
+
+
+def test_a_problem_of_a_phases_own_key_stands_in_the_phase(tmp_path):
+    (tmp_path / "d.csv").write_text("x,y\n1,0\n2,1\n")
+    text = """
+    data: {type: csv, path: d.csv, target: y}
+    architecture: [{type: dense, units: 1}]
+    optimizer: {type: adamw, exclude_from_weight_decay: [kernl]}
+    loss: mean_squared_error
+    phases:
+      - {}
+      - {optimizer: {type: sgd, exclude_from_weight_decay: [bias, bais]}}
+    """
+    loaded = load_text(text, tmp_path / "c.yaml", [], {})
+    with pytest.raises(ConfigError) as caught:
+        plan_phases(loaded.config, tmp_path)
+    assert [problem.path for problem in caught.value.problems] == [
+        ("optimizer", "exclude_from_weight_decay", 0),
+        ("phases", 1, "optimizer", "exclude_from_weight_decay", 1),
+    ]

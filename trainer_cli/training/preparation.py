@@ -92,7 +92,7 @@ def compile_phases(
             if signature is not None:
                 check_targets(program.targets, signature.targets)
         except ConfigError as error:
-            problems += error.problems
+            problems += [_in_phase(problem, config, position) for problem in error.problems]
             continue
         programs.append(program)
         keys = [*program.losses, *(bound.key for bound in program.metrics)]
@@ -101,6 +101,12 @@ def compile_phases(
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))  # phases share an architecture, and so its problems
     return programs
+
+
+def _in_phase(problem: Problem, config: Config, position: int) -> Problem:
+    """A problem of a key that the phase gives itself stands there, and not at the config's key of that name."""
+    own = config.phases[position].model_fields_set if config.phases else set()
+    return problem.under("phases", position) if problem.path and problem.path[0] in own else problem
 
 
 def phase_path(config: Config, position: int) -> tuple[str | int, ...]:

@@ -84,7 +84,7 @@ def test_another_number_needs_no_other_plan(name: str) -> None:
     def source(optimizer: dict[str, Any]) -> str:
         model = compiled(optimizer, images=False)
         assert model.train is not None
-        return write_plan(make_schedule(model.train, BATCH_SIZE), model.inputs).text
+        return write_plan(make_schedule(model.train, BATCH_SIZE), model.input_leaves).text
 
     def changed(given: Any) -> Any:
         if isinstance(given, dict):
