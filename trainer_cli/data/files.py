@@ -8,12 +8,16 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from trainer_cli.errors import DataError
 
 _BLOCK = 1 << 20
+
+_MOST_FILES = 100_000
+"""A pattern that matches more files than this is a slip of the pen."""
 
 GREATEST_EXPANSION = 1032
 """Deflate never expands to more than this many times its own size, so a claim beyond it is false."""
@@ -60,6 +64,29 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
             yield raw
 
 
+def matching(path: Path) -> list[Path]:
+    """The file or folder of that name; failing that, what its wildcards `*`, `?`, `[…]` and `**` match, in order."""
+    if path.exists() or not any(character in str(path) for character in "*?["):
+        return [path] if path.exists() else []
+    anchor = Path(path.anchor or ".")
+    found = anchor.glob(str(path.relative_to(anchor) if path.anchor else path))
+    with reading(path):
+        return sorted(islice(found, _MOST_FILES + 1))
+
+
+def expand(folder: Path, given: str | Sequence[str]) -> list[Path]:
+    """The files that a path or a list of them names, wildcards written out. Raises DataError where one names none."""
+    files: list[Path] = []
+    for name in [given] if isinstance(given, str) else given:
+        found = matching(folder / name)
+        if not found and any(character in name for character in "*?["):
+            raise DataError(f"{folder / name}: no file matches")
+        if len(found) > _MOST_FILES:
+            raise DataError(f"{folder / name}: more than {_MOST_FILES:,} files match")
+        files.extend(path for path in found or [folder / name] if path not in files)
+    return files
+
+
 def read_exactly(file: BinaryIO, path: Path, size: int) -> bytearray:
     """Read `size` bytes, which must be all that is left. A false `size` costs no more memory than the file holds."""
     content = bytearray()
@@ -70,6 +97,30 @@ def read_exactly(file: BinaryIO, path: Path, size: int) -> bytearray:
     if len(content) < size:
         raise DataError(f"{path}: its header announces {size:,} bytes, it holds {len(content):,}")
     return content
+
+
+def read_at_most(file: BinaryIO, path: Path, most: int) -> bytearray:
+    """All that is left of a file, unpacked: no small archive may become a text that fills the memory."""
+    content = bytearray()
+    while block := file.read(_BLOCK):
+        content += block
+        if len(content) > most:
+            raise DataError(f"{path}: holds more than {most >> 20:,} MiB, which is more than is read at once")
+    return content
+
+
+def not_utf8(path: Path) -> DataError:
+    """The first byte of a file that is no UTF-8, by its line."""
+    with open_bytes(path) as raw:
+        for number, line in enumerate(raw, start=1):
+            try:
+                line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                return DataError(
+                    f"{path}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8",
+                    hint="save the file as UTF-8",
+                )
+    return DataError(f"{path}: is not UTF-8", hint="save the file as UTF-8")
 
 
 def digest(paths: Sequence[Path]) -> str:

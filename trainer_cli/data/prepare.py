@@ -42,7 +42,7 @@ def prepare(
     """
     table = source.read(folder)
     check_targets(targets, list(table.targets))
-    parts = _rows_by_part(source.split, table, seed, {name: spec.form for name, spec in targets.items()})
+    parts = _rows_by_part(source, table, seed, {name: spec.form for name, spec in targets.items()})
     encoding = Encoding(
         inputs={
             name: whole_numbers(source.scaling, given, (tokens or {}).get(name))
@@ -81,29 +81,34 @@ def apply(
     if file is not None:
         table = source.reading(file, encoding.learned, with_target).read(Path())
         return encoding.encode(table, with_target=with_target)
+    source = source.informed(encoding.learned)
     table = source.read(folder)
     if part is None:
         return encoding.encode(table, with_target=with_target)
-    if part in table.parts:
-        return encoding.encode(table.parts[part], with_target=with_target)
     forms = {name: target.form for name, target in encoding.targets.items()}
-    parts = _rows_by_part(source.split, table, encoding.seed, forms)
-    if part not in parts:
+    parts = _rows_by_part(source, table, encoding.seed, forms)
+    if part not in parts and part not in table.parts:
         raise DataError(
             f"the data has no {part} part", hint=f"give `split.{part}` in the config, or name the file to use"
         )
-    if parts[part] is not None and table.digest != encoding.digest:
+    divided = source.holds_out and part not in source.own_parts and source.split != SplitSpec()
+    if (divided or parts.get(part) is not None) and table.digest != encoding.digest:
         raise DataError(
             f"{table.file}: has changed since training, so the rows of its {part} part are unknown",
             hint="name the file to use",
         )
+    if part in table.parts:
+        return encoding.encode(table.parts[part], with_target=with_target)
     return encoding.encode(table, parts[part], with_target=with_target)
 
 
 def _rows_by_part(
-    spec: SplitSpec, table: Table, seed: int, forms: Mapping[str, TargetForm]
+    source: Source, table: Table, seed: int, forms: Mapping[str, TargetForm]
 ) -> dict[PartName, np.ndarray | None]:
-    """The rows of each part of a table that is not read from a file of its own; None stands for all of them."""
+    """The rows of each part of a table that is not a table of its own; None stands for all of them."""
+    if source.holds_out:
+        return {"train": None}
+    spec = source.split
     for name in HELD_OUT:
         if name in table.parts and getattr(spec, name) > 0:
             raise DataError(

@@ -98,11 +98,16 @@ class Scaling:
 
 
 def whole_numbers(mode: ScalingMode, given: InputArray, bound: int | None) -> Scaling:
-    """An input of whole numbers as it is. Raises ConfigError if it shall be scaled."""
+    """An input of whole numbers as it is. Raises ConfigError if it shall be scaled, DataError for too small a model."""
     values = given.values
     if mode != "none" and not given.whole:
         message = f"`scaling: {mode}` would change the whole numbers that the `input` layer declares"
         raise ConfigError([Problem(message, ("data", "scaling"), hint="leave it out, or set it to none")])
+    if bound is not None and given.tokens is not None and given.tokens > bound:
+        raise DataError(
+            f"{given.origin.file}: there are {given.tokens} different tokens, the model takes numbers below {bound}",
+            hint=f"set the embedding's `input_dim` to {given.tokens}, or the data's `vocabulary_size` to {bound}",
+        )
     return Scaling("none", values.shape[1:], "int32", bound=bound)
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlia
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from trainer_cli.data.files import matching
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import SOURCES, PartField, Refusal, refusal
@@ -93,13 +94,15 @@ class Origin(NamedTuple):
 class InputArray(NamedTuple):
     """All rows of one input, rows first: finite floats, uint8 or whole numbers; `features` are its columns' names.
 
-    `whole`: the elements are whole numbers such as tokens, which are never scaled.
+    `whole`: the elements are whole numbers such as tokens, which are never scaled; `tokens`: how many different ones
+    there can be, where the source knows.
     """
 
     values: np.ndarray
     origin: Origin
     features: tuple[str, ...] | None = None
     whole: bool = False
+    tokens: int | None = None
 
 
 class TargetArray(NamedTuple):
@@ -159,7 +162,10 @@ class Source(Part):
     """A kind of data file. `scaling` has its own default in each source."""
 
     path_fields: ClassVar[tuple[str, ...]] = ()
-    """The fields that hold paths, which are relative to the config's folder."""
+    """The fields that hold paths, or lists of them, which are relative to the config's folder."""
+
+    holds_out: ClassVar[bool] = False
+    """Whether `read` itself holds out what `split` says, because the rows are no sample to draw from."""
 
     split: SplitSpec = Field(default_factory=lambda: SplitSpec(), description="which rows are held out")
     scaling: ScalingMode = Field(default="none", description=SCALING)
@@ -179,6 +185,10 @@ class Source(Part):
         `learned` is that of the table trained on; without `with_target` the target may be missing.
         """
 
+    def informed(self, learned: Mapping[str, Any]) -> Self:
+        """This source for the data that it names, read by what was learned in training rather than learned anew."""
+        return self
+
     @property
     def own_parts(self) -> tuple[str, ...]:
         """Those of "validation" and "test" for which the config names files of their own."""
@@ -189,14 +199,25 @@ class Source(Part):
         """Whether there will be validation data, as far as the config alone can tell."""
         return self.split.validation > 0 or "validation" in self.own_parts
 
+    @property
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """The paths that the config gives, by their field."""
+        given = ((name, getattr(self, name)) for name in self.path_fields)
+        return {
+            name: (value,) if isinstance(value, str) else tuple(value) for name, value in given if value is not None
+        }
+
+    def missing(self, folder: Path) -> list[Path]:
+        """The paths that lead to nothing."""
+        return [folder / path for paths in self.paths.values() for path in paths if not matching(folder / path)]
+
     def anchored(self, folder: Path) -> Self:
         """The same source with absolute paths, so that it can be read from any folder."""
-        paths = {
-            name: str((folder / value).absolute())
-            for name in self.path_fields
-            if (value := getattr(self, name)) is not None
-        }
-        return self.model_copy(update=paths)
+        update: dict[str, str | list[str]] = {}
+        for name, paths in self.paths.items():
+            absolute = [str((folder / path).absolute()) for path in paths]
+            update[name] = absolute[0] if isinstance(getattr(self, name), str) else absolute
+        return self.model_copy(update=update)
 
     @model_validator(mode="after")
     def _hold_out_each_part_once(self) -> Self:

@@ -130,10 +130,7 @@ def _signature(loaded: LoadedConfig, read_data: bool) -> Signature | None:
 
 def _missing_files(loaded: LoadedConfig) -> list[Path]:
     source = loaded.config.data
-    if source is None:
-        return []
-    paths = [getattr(source, name) for name in source.path_fields]
-    return [path for value in paths if value and not (path := loaded.folder / value).exists()]
+    return [] if source is None else source.missing(loaded.folder)
 
 
 def unknown_input_reason(loaded: LoadedConfig) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from trainer_cli.data.files import digest, nearest, open_bytes, shown
+from trainer_cli.data.files import digest, nearest, not_utf8, open_bytes, shown
 from trainer_cli.data.source import (
     INPUT,
     TARGET,
@@ -283,7 +283,7 @@ class _File(NamedTuple):
                     raise DataError(f"{self.path}: is empty")
                 yield self._checked_header(first[1]), self._even(records, len(first[1]))
         except UnicodeDecodeError:
-            raise self._encoding_error() from None
+            raise not_utf8(self.path) from None
 
     def _records(self, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
         """Rows that are not blank. A quoted field may span lines, so a row's line is not its number."""
@@ -320,18 +320,6 @@ class _File(NamedTuple):
                         hint=f"is the delimiter {other!r}? Set `delimiter`",
                     )
         return _Header(self.path, names)
-
-    def _encoding_error(self) -> DataError:
-        with open_bytes(self.path) as raw:
-            for number, line in enumerate(raw, start=1):
-                try:
-                    line.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    return DataError(
-                        f"{self.path}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8",
-                        hint="save the file as UTF-8",
-                    )
-        return DataError(f"{self.path}: is not UTF-8", hint="save the file as UTF-8")
 
 
 def _no_header(path: Path) -> DataError:
