@@ -11,6 +11,10 @@ import pytest
 
 @pytest.fixture(scope="session")
 def keras() -> dict[str, Any]:
-    """What `tests/golden/make_keras_parts.py` wrote."""
-    content: dict[str, Any] = json.loads((Path(__file__).parent.parent / "golden" / "keras_parts.json").read_text())
+    """What `tests/golden/make_keras_parts.py` and `make_keras_functions.py` wrote."""
+    golden = Path(__file__).parent.parent / "golden"
+    content: dict[str, Any] = json.loads((golden / "keras_parts.json").read_text())
+    more: dict[str, Any] = json.loads((golden / "keras_functions.json").read_text())
+    for family in ("activations", "regularizers"):
+        content[family] += more[family]
     return content

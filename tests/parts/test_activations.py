@@ -38,6 +38,9 @@ VARIANTS = [
     {"type": "gelu", "approximate": True},
     {"type": "softmax", "axis": 1},
     {"type": "log_softmax", "axis": -2},
+    {"type": "sparsemax", "axis": 1},
+    {"type": "threshold", "threshold": 0.5, "default_value": -1.0},
+    {"type": "glu", "axis": 2},
 ]
 
 
@@ -52,7 +55,7 @@ def test_gradient_is_what_finite_differences_say(arguments: dict[str, Any]) -> N
 def test_values_and_gradients_stay_finite_far_from_zero(name: str, precision: Any) -> None:
     # The square of the largest of these is beyond the range of the type.
     largest = {np.float32: 1e30, np.float64: 1e200}[precision]
-    x = np.array([[-largest, -1e4, -100.0, -20.0, 0.0], [0.0, 20.0, 100.0, 1e4, largest]])
+    x = np.array([[-largest, -1e4, -100.0, -20.0, -1.0, 0.0], [0.0, 1.0, 20.0, 100.0, 1e4, largest]])
     apply = activation(type=name).apply
     assert np.isfinite(compute(apply, batch(x), precision=precision)).all()
     (gradient,) = compute_gradients(apply, batch(x), precision=precision)
@@ -64,7 +67,7 @@ def test_values_lie_in_the_declared_interval(name: str) -> None:
     part = activation(type=name)
     low, high = part.interval
     x = np.random.default_rng(0).permutation(np.linspace(-60, 60, 6000))
-    values = compute(part.apply, batch(x.reshape(-1, 3)))
+    values = compute(part.apply, batch(x.reshape(-1, 4)))
     assert values.min() >= low
     assert values.max() <= high
     # The interval is no wider than need be, where it has an end.
@@ -115,14 +118,39 @@ AXES = [(0, "the batch"), (-2, "the batch"), (2, "axes end at 1"), (-3, "axes en
 
 
 @pytest.mark.parametrize(("axis", "words"), AXES)
-@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax", "glu"])
 def test_an_axis_that_cannot_be_is_a_misfit(name: str, axis: int, words: str | None) -> None:
     misfit = activation(type=name, axis=axis).misfit((BATCH, 4))
     assert misfit is None if words is None else misfit is not None and words in misfit
 
 
 def test_other_activations_fit_every_shape() -> None:
-    assert [name for name in NAMES if activation(type=name).misfit((BATCH,)) is not None] == ["log_softmax", "softmax"]
+    misfits = [name for name in NAMES if activation(type=name).misfit((BATCH,)) is not None]
+    assert misfits == ["glu", "log_softmax", "softmax", "sparsemax"]
+
+
+def test_glu_cuts_an_axis_into_halves_and_refuses_an_odd_one() -> None:
+    x = np.random.default_rng(0).normal(size=(2, 6, 4))
+    for axis, (first, second) in ((-1, (x[..., :2], x[..., 2:])), (1, (x[:, :3], x[:, 3:]))):
+        value = compute(activation(type="glu", axis=axis).apply, batch(x))
+        np.testing.assert_allclose(value, first / (1 + np.exp(-second)))
+    assert activation(type="glu").misfit((BATCH, 6)) is None
+    misfit = activation(type="glu").misfit((BATCH, 5))
+    assert misfit is not None
+    assert "axis -1 has 5 places" in misfit
+
+
+def test_sparsemax_is_the_nearest_point_of_the_simplex() -> None:
+    x = np.random.default_rng(0).normal(size=(5, 7))
+    value = compute(activation(type="sparsemax").apply, batch(x))
+    np.testing.assert_allclose(value.sum(1), 1.0)
+    assert (value == 0).any()
+    # Where it is not 0, it is x less one number for all; elsewhere x lies below that number.
+    for row, found in zip(x, value, strict=True):
+        tau = (row - found)[found > 0]
+        np.testing.assert_allclose(tau, tau[0])
+        assert (row[found == 0] <= tau[0]).all()
+    np.testing.assert_allclose(compute(activation(type="sparsemax").apply, batch(np.ones((1, 4)))), 0.25)
 
 
 def test_softplus_keeps_small_values() -> None:

@@ -28,7 +28,9 @@ def test_keras_computes_the_same(keras: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", REGULARIZERS.names())
 def test_gradient_is_what_finite_differences_say(name: str) -> None:
-    arguments = {"l1": 0.3, "l2": 0.2} if name == "l1_l2" else {name: 0.3}
+    arguments: dict[str, Any] = {"l1": 0.3, "l2": 0.2} if name == "l1_l2" else {name: 0.3}
+    if name == "orthogonal_regularizer":
+        arguments = {"factor": 0.3, "mode": "columns"}
     check_gradients(regularizer(type=name, **arguments).penalty, whole([[0.5, -1.5, 2.0], [-0.25, 3.0, 0.75]]))
 
 
@@ -44,3 +46,13 @@ def test_l1_l2_is_the_sum_of_both() -> None:
         compute(regularizer(type=name, **{name: rate}).penalty, weight) for name, rate in (("l1", 0.1), ("l2", 0.2))
     ]
     assert both == pytest.approx(sum(parts))
+
+
+def test_orthogonal_vectors_cost_nothing_and_equal_ones_the_factor() -> None:
+    part = regularizer(type="orthogonal_regularizer", factor=0.3)
+    assert compute(part.penalty, whole(np.diag([1.0, -2.0, 0.5]))) == pytest.approx(0.0)
+    assert compute(part.penalty, whole(np.outer([1.0, 2.0, -0.5], [1.0, 3.0]))) == pytest.approx(0.3)
+    kernel = np.arange(24.0).reshape(2, 3, 4) - 7.0
+    flat = compute(part.penalty, whole(kernel.reshape(6, 4)))
+    assert compute(part.penalty, whole(kernel)) == pytest.approx(flat)
+    assert compute(part.penalty, whole([1.0, 2.0])) == 0.0

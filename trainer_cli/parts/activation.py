@@ -26,7 +26,7 @@ class Activation(Part):
 
     @abstractmethod
     def apply(self, x: Value) -> Value:
-        """Write the function's IR. `x`: `(batch, …, features)`; the result has the same shape."""
+        """Write the function's IR. `x`: `(batch, …, features)`; the result has the same shape, `glu` aside."""
 
 
 ActivationField: TypeAlias = Annotated[Activation, PartField(ACTIVATIONS)]
