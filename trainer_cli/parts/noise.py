@@ -36,6 +36,8 @@ def dropped(scope: LayerScope, x: Value, like: Value, rate: float) -> Value:
 class SpatialDropout(Layer):
     """A layer that drops whole channels in training."""
 
+    mask_use = "keeps"
+
     dimensions: ClassVar[int]
 
     rate: float = Field(ge=0, le=1, description="fraction of the channels that is dropped")

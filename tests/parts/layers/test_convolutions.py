@@ -182,7 +182,7 @@ def test_inputs_that_do_not_fit_are_refused(
         ({"type": "zero_padding2d", "padding": -1}, "not negative"),
         ({"type": "zero_padding2d", "padding": [[1, 2, 3], 1]}, "before and after"),
         ({"type": "up_sampling2d", "size": 0}, "`size` are 1 or more"),
-        ({"type": "up_sampling2d", "interpolation": "bilinear"}, "'nearest'"),
+        ({"type": "up_sampling2d", "interpolation": "linear"}, "'nearest'"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any], words: str) -> None:

@@ -20,6 +20,9 @@ CLOSED_FORMS = {
     "gaussian_noise": "layers/test_noise.py::test_gaussian_noise_has_mean_zero_and_its_deviation",
     "input": "test_layers.py::test_input_refuses_rows_of_another_shape",
     "masking": "layers/test_masks.py::test_masking_leaves_out_steps_of_one_value",
+    "random_crop": "layers/test_images.py::test_random_crop_takes_parts_from_everywhere",
+    "random_flip": "layers/test_images.py::test_random_flip_mirrors_half_of_the_images",
+    "integer_lookup": "layers/test_categories.py::test_an_integer_lookup_counts_through_its_vocabulary",
     "position_embedding": "layers/test_embedding.py::test_learned_positions_are_added",
     "shared": "../compiler/test_graphs.py::test_a_shared_layer_is_trained_in_both_places",
     "sinusoidal_position_encoding": "layers/test_embedding.py::test_sinusoidal_positions_are_those_of_the_paper",
@@ -53,8 +56,10 @@ def test_the_closed_forms_exist() -> None:
 
 
 def test_stored_numbers_are_of_layers_that_exist() -> None:
-    """A case without numbers in training belongs to a layer that draws random ones there."""
-    for case in stored("keras_layers.json").values():
-        for each in case if isinstance(case, list) else ():
-            assert each["part"]["type"] in LAYERS.names()
-            assert "value" in each or each["part"]["type"] in CLOSED_FORMS
+    """A layer without numbers in training draws random ones there, and its closed form is named."""
+    for path in GOLDEN.glob("keras_layers_*.json"):
+        cases = stored(path.name)["cases"]
+        learning = {case["part"]["type"] for case in cases if "value" in case}
+        for case in cases:
+            assert case["part"]["type"] in LAYERS.names()
+            assert case["part"]["type"] in {*learning, *CLOSED_FORMS}

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.golden_layers import assert_as_keras, assert_natively_as_keras, stored
+from tests.golden_layers import GOLDEN, assert_as_keras, assert_natively_as_keras, stored
 
-GOLDEN = stored("keras_layers.json")
-CASES: list[dict[str, Any]] = [case for group in GOLDEN.values() if isinstance(group, list) for case in group]
+FILES = [stored(path.name) for path in sorted(GOLDEN.glob("keras_layers_*.json"))]
+CASES: list[dict[str, Any]] = [case | {"file": file} for file in FILES for case in file["cases"]]
 FIRST = list({case["part"]["type"]: case for case in reversed(CASES) if "value" in case}.values())
 """A case of each layer, for what takes long: every one is compiled."""
 
@@ -20,9 +20,9 @@ def named(case: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=named)
 def test_the_reference_is_keras_s(case: dict[str, Any]) -> None:
-    assert_as_keras(case, GOLDEN["rate"], optimizer=GOLDEN["optimizer"])
+    assert_as_keras(case, case["file"]["rate"], optimizer=case["file"]["optimizer"])
 
 
 @pytest.mark.parametrize("case", FIRST, ids=named)
 def test_float32_is_keras_s_to_five_digits(case: dict[str, Any]) -> None:
-    assert_natively_as_keras(case, GOLDEN["rate"], GOLDEN["optimizer"])
+    assert_natively_as_keras(case, case["file"]["rate"], case["file"]["optimizer"])

@@ -17,6 +17,7 @@ ROWS = 6
 EMBEDDING = {"type": "embedding", "input_dim": TOKENS, "output_dim": 4, "mask_zero": True}
 HEAD = {"type": "dense", "units": 3, "activation": "softmax"}
 ATTENTION = {"type": "multi_head_attention", "num_heads": 2, "key_dim": 3, "name": "attention"}
+GROUPED = {"type": "grouped_query_attention", "head_dim": 2, "num_query_heads": 2, "num_key_value_heads": 1}
 
 SEQUENCE_TO_CLASS: dict[str, list[Any]] = {
     "simple_rnn": [EMBEDDING, {"type": "simple_rnn", "units": 5}, HEAD],
@@ -27,6 +28,21 @@ SEQUENCE_TO_CLASS: dict[str, list[Any]] = {
     "bidirectional": [EMBEDDING, {"type": "bidirectional", "layer": {"type": "lstm", "units": 3}}, HEAD],
     "pooled": [EMBEDDING, {"type": "dense", "units": 5}, {"type": "global_average_pooling1d"}, HEAD],
     "normalized": [EMBEDDING, "batch_normalization", "global_average_pooling1d", HEAD],
+    "attention": [
+        {**EMBEDDING, "name": "tokens"},
+        {"type": "attention", "inputs": ["tokens", "tokens"], "causal": True, "use_scale": True},
+        "leaky_relu",
+        "global_average_pooling1d",
+        HEAD,
+    ],
+    "additive attention": [
+        {**EMBEDDING, "name": "tokens"},
+        {"type": "additive_attention", "inputs": ["tokens", "tokens"]},
+        "unit_normalization",
+        "global_average_pooling1d",
+        HEAD,
+    ],
+    "grouped attention": [EMBEDDING, GROUPED, "global_average_pooling1d", HEAD],
     "transformer": [
         {**EMBEDDING, "name": "tokens"},
         {"type": "position_embedding", "sequence_length": 80, "name": "placed"},
@@ -45,6 +61,7 @@ TOKEN_BY_TOKEN: dict[str, list[Any]] = {
         {"type": "bidirectional", "layer": {"type": "gru", "units": 3, "return_sequences": True}},
         HEAD,
     ],
+    "sliding": [EMBEDDING, {**GROUPED, "sliding_window": 3, "use_gate": True}, "elu", HEAD],
     "causal": [EMBEDDING, {**ATTENTION, "causal": True}, "rms_normalization", HEAD],
     "distributed": [EMBEDDING, {"type": "time_distributed", "layer": {"type": "dense", "units": 3}}, HEAD],
     "concatenated": [
@@ -105,7 +122,15 @@ def test_padding_to_any_length_gives_the_same(layers: list[Any], each: bool) -> 
         np.testing.assert_allclose(long[name], value, rtol=2e-6, atol=1e-7, err_msg=name)
 
 
-NATIVE = ("stacked", "normalized", "transformer", "bidirectional by token", "concatenated by token")
+NATIVE = (
+    "stacked",
+    "attention",
+    "sliding by token",
+    "normalized",
+    "transformer",
+    "bidirectional by token",
+    "concatenated by token",
+)
 
 
 @pytest.mark.parametrize(("layers", "each"), [case for case in CASES if case.id in NATIVE])

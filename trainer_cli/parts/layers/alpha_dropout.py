@@ -18,6 +18,8 @@ class AlphaDropout(Layer):
     Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", 2017). `(batch, …)` → the same shape.
     """
 
+    mask_use = "keeps"
+
     rate: float = Field(ge=0, lt=1, description="fraction of the elements that is replaced")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

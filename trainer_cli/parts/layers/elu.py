@@ -14,6 +14,8 @@ class Elu(Layer):
     and accurate deep network learning by exponential linear units", 2016). `(batch, …)` → the same shape.
     """
 
+    mask_use = "keeps"
+
     alpha: float = Field(default=1.0, ge=0, description="the value that the function approaches below, negated")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

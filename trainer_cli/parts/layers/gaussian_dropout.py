@@ -17,6 +17,8 @@ class GaussianDropout(Layer):
     2014, section 10). `(batch, …)` → the same shape.
     """
 
+    mask_use = "keeps"
+
     rate: float = Field(ge=0, lt=1, description="the fraction that `dropout` would drop with noise of this size")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

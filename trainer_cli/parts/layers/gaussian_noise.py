@@ -14,6 +14,8 @@ class GaussianNoise(Layer):
     with noise is equivalent to Tikhonov regularization", 1995). `(batch, …)` → the same shape.
     """
 
+    mask_use = "keeps"
+
     stddev: float = Field(ge=0, description="standard deviation of the noise")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

@@ -25,6 +25,8 @@ class GroupNormalization(Layer):
     Weights: `gamma` and `beta`, each `(extent of axis,)`.
     """
 
+    mask_use = "keeps"
+
     groups: int = Field(default=32, ge=-1, description="number of groups; -1 for one per channel")
     axis: int = Field(default=-1, description="axis of the channels, the batch axis being 0")
     epsilon: float = Field(default=1e-3, gt=0, description="added to the variance, against divisions by 0")

@@ -16,6 +16,8 @@ class LeakyRelu(Layer):
     nonlinearities improve neural network acoustic models", 2013). `(batch, …)` → the same shape.
     """
 
+    mask_use = "keeps"
+
     negative_slope: float = Field(default=0.3, ge=0, description="slope where x is negative")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

@@ -7,9 +7,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from trainer_cli.ir.graph import Value
-from trainer_cli.ir.random import RandomStream
-from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.activation import ActivationField
+from trainer_cli.parts.gates import ForgetBias
 from trainer_cli.parts.initializer import Initializer
 from trainer_cli.parts.recurrent import Product, Recurrent, split
 
@@ -37,7 +36,7 @@ class LSTM(Recurrent):
 
     @property
     def first_bias(self) -> Initializer:
-        return _ForgetBias(others=self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
+        return ForgetBias(others=self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
 
     def step(self, carried: list[Value], drive: Value, product: Product) -> list[Value]:
         hidden, cell = carried
@@ -45,17 +44,3 @@ class LSTM(Recurrent):
         write, keep, read = (self.recurrent_activation.apply(sums[gate]) for gate in (0, 1, 3))
         cell = keep * cell + write * self.activation.apply(sums[2])
         return [read * self.activation.apply(cell), cell]
-
-
-class _ForgetBias(Initializer):
-    """Ones for the second of four gates, and for each of the others what another initializer gives."""
-
-    others: Initializer
-
-    def misfit(self, shape: tuple[int, ...]) -> str | None:
-        return self.others.misfit((shape[0] // 4,))
-
-    def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
-        units = shape[0] // 4
-        first, last = self.others.values((units,), random), self.others.values((2 * units,), random)
-        return np.concatenate([first, np.ones(units), last])

@@ -24,6 +24,8 @@ class Prelu(Layer):
     `shared_axes: [1, 2]` gives each channel one slope.
     """
 
+    mask_use = "keeps"
+
     alpha_initializer: InitializerField = Field(
         default="zeros", validate_default=True, description="first values of the slopes"
     )

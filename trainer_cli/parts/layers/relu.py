@@ -19,6 +19,8 @@ class Relu(Layer):
     `negative_slope · (x − threshold)` where x ≤ threshold.
     """
 
+    mask_use = "keeps"
+
     max_value: float | None = Field(default=None, ge=0, description="largest result; none if null")
     negative_slope: float = Field(default=0.0, ge=0, description="slope below the threshold")
     threshold: float = Field(default=0.0, ge=0, description="values up to here count as negative")

@@ -16,6 +16,8 @@ class Rescaling(Layer):
     Lists hold a number for each place of the last axis: one per channel of an image.
     """
 
+    mask_use = "keeps"
+
     scale: float | FloatList = Field(description="factor, or a list with one for each place of the last axis")
     offset: float | FloatList = Field(default=0.0, description="what is added, or a list likewise")
 

@@ -16,6 +16,8 @@ class Softmax(Layer):
     to maximum mutual information estimation of parameters", 1990). `(batch, …)` → the same shape.
     """
 
+    mask_use = "keeps"
+
     axis: Axes = Field(default=-1, description="axis or axes along which the result sums to 1, the batch axis being 0")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

@@ -16,6 +16,8 @@ class ThresholdedRelu(Layer):
     the benefits of co-adapting features", 2015). `(batch, …)` → the same shape.
     """
 
+    mask_use = "keeps"
+
     theta: float = Field(default=1.0, ge=0, description="values up to here become 0")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

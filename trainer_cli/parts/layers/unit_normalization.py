@@ -17,6 +17,8 @@ class UnitNormalization(Layer):
     `(batch, …)` → the same shape.
     """
 
+    mask_use = "keeps"
+
     axis: Axes = Field(default=-1, description="axis or axes along which a vector lies, the batch axis being 0")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

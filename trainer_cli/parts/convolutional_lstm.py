@@ -1,0 +1,200 @@
+"""What convolutional LSTMs share: sequences of images in, the gated output of a cell with convolutions out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import BATCH, Value
+from trainer_cli.ir.primitive import Shape
+from trainer_cli.parts.activation import ActivationField
+from trainer_cli.parts.constraint import ConstraintField
+from trainer_cli.parts.convolution import Kernels, Padding, check_window, per_dimension, window_padding
+from trainer_cli.parts.gates import ForgetBias
+from trainer_cli.parts.initializer import InitializerField
+from trainer_cli.parts.layer import LayerScope
+from trainer_cli.parts.recurrent import split
+from trainer_cli.parts.regularizer import RegularizerField
+
+GATES = 4
+
+
+class ConvolutionalLstm(Kernels):
+    """An LSTM whose products are convolutions, channels last: at every step, with σ the recurrent activation, `*` a
+    convolution and gates i, f, c, o in this order along the weights' last axis,
+    `cell ← σ(f) · cell + σ(i) · activation(c)`, `h ← σ(o) · activation(cell)`; the gates are
+    `x * kernel + h * recurrent_kernel + bias`.
+
+    The inputs of all steps are convolved in front of the loop, which convolves the last output alone. At steps that a
+    mask leaves out nothing happens: what is carried, and with it the output, stays what it was.
+    """
+
+    mask_use = "reads"
+
+    activation: ActivationField = Field(
+        default="tanh", validate_default=True, description="function that makes the output and the candidate for it"
+    )
+    recurrent_activation: ActivationField = Field(
+        default="sigmoid", validate_default=True, description="function of the input, forget and output gates"
+    )
+    padding: Padding = Field(
+        default="valid", description="of the inputs: `same` keeps ⌈extent / stride⌉ positions, `valid` whole windows"
+    )
+    recurrent_initializer: InitializerField = Field(
+        default="orthogonal", validate_default=True, description="first values of the recurrent kernel"
+    )
+    unit_forget_bias: bool = Field(
+        default=True, description="whether the bias of the forget gate begins with ones, whatever `bias_initializer` is"
+    )
+    recurrent_regularizer: RegularizerField | None = Field(default=None, description="penalty on the recurrent kernel")
+    recurrent_constraint: ConstraintField | None = Field(
+        default=None, description="projection of the updated recurrent kernel"
+    )
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="fraction of the inputs dropped in training, the same ones at every step"
+    )
+    recurrent_dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="fraction of the last outputs dropped in training where they are read, the same ones at every step",
+    )
+    return_sequences: bool = Field(default=False, description="whether the outputs of all steps are returned")
+    go_backwards: bool = Field(
+        default=False, description="whether the last step comes first; a returned sequence begins with it"
+    )
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (
+            max(per_dimension(self.strides, self.dimensions))
+            > 1
+            < max(per_dimension(self.dilation_rate, self.dimensions))
+        ):
+            raise ValueError("`strides` and `dilation_rate` cannot both be more than 1")
+        return self
+
+    def trace(self, scope: LayerScope, *inputs: Value) -> Value:
+        (x,) = inputs
+        if x.rank != self.dimensions + 3:
+            axes = {1: "(time, steps, channels)", 2: "(time, height, width, channels)"}[self.dimensions]
+            scope.refuse(f"takes rows of shape {axes}, not {x.shape[1:]}")
+        kernel = self.kernel(scope, (int(x.shape[-1]), GATES * self.filters))
+        recurrent_kernel = scope.weight(
+            "recurrent_kernel",
+            (*per_dimension(self.kernel_size, self.dimensions), self.filters, GATES * self.filters),
+            self.recurrent_initializer,
+            regularizer=self.recurrent_regularizer,
+            constraint=self.recurrent_constraint,
+        )
+        drive = self._projected(scope, x, kernel)
+        if self.use_bias:
+            drive = drive + scope.weight(
+                "bias",
+                (GATES * self.filters,),
+                ForgetBias(others=self.bias_initializer) if self.unit_forget_bias else self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        for field in ("activation", "recurrent_activation"):
+            misfit = getattr(self, field).misfit((BATCH, *drive.shape[2:-1], self.filters))
+            if misfit is not None:
+                scope.refuse(misfit, field=field)
+        return self._scan(scope, drive, recurrent_kernel)
+
+    def _projected(self, scope: LayerScope, x: Value, kernel: Value) -> Value:
+        """The inputs of all gates at all steps: a convolution whose window is one step long."""
+        space = tuple(int(extent) for extent in x.shape[2:-1])
+        window, strides, dilation = (
+            per_dimension(sizes, self.dimensions) for sizes in (self.kernel_size, self.strides, self.dilation_rate)
+        )
+        pads = window_padding(self.padding, space, window, strides, dilation)
+        check_window(scope, "kernel_size", space, window, dilation, pads)
+        geometry = {"strides": (1, *strides), "padding": ((0, 0), *pads), "dilation": (1, *dilation), "groups": 1}
+
+        def convolved(x: Value, kernel: Value) -> Value:
+            return x.graph.emit("convolve", (x, ir.reshape(kernel, (1, *kernel.shape))), **geometry)
+
+        if not scope.training or self.dropout == 0:
+            return convolved(x, kernel)
+        # As in Keras, each gate has a mask of its own.
+        frames = (BATCH, 1, *x.shape[2:])
+        gates = (
+            convolved(x * self._mask(scope, x, frames, self.dropout), gate) for gate in split(kernel, self.filters)
+        )
+        return ir.concatenate(list(gates), -1)
+
+    def _scan(self, scope: LayerScope, drive: Value, kernel: Value) -> Value:
+        shape = (BATCH, *drive.shape[2:-1], self.filters)
+        masks: list[Value] = []
+        if scope.training and self.recurrent_dropout > 0:
+            masks = [self._mask(scope, drive, shape, self.recurrent_dropout) for _ in range(GATES)]
+        matrix = ir.reshape(kernel, (math.prod(int(extent) for extent in kernel.shape[:-1]), kernel.shape[-1]))
+        kernels = split(matrix, self.filters) if masks else [matrix]
+        lead = "bhw"[: self.dimensions + 1]
+
+        def read(hidden: Value, given: Sequence[Value]) -> Value:
+            """The convolutions of the last output, for all gates side by side."""
+            own, dropping = given[: len(kernels)], given[len(kernels) :]
+            kept = [hidden * mask for mask in dropping] or [hidden]
+            found = [
+                ir.contract(f"{lead}i,io->{lead}o", self._windows(x), weights)
+                for x, weights in zip(kept, own, strict=True)
+            ]
+            return ir.concatenate(found, -1) if len(found) > 1 else found[0]
+
+        def body(carried: list[Value], slices: list[Value], given: list[Value]) -> tuple[list[Value], list[Value]]:
+            hidden, cell = last = list(carried)
+            sums = split(slices[0] + read(hidden, given), self.filters)
+            write, keep, show = (self.recurrent_activation.apply(sums[gate]) for gate in (0, 1, 3))
+            cell = keep * cell + write * self.activation.apply(sums[2])
+            hidden = show * self.activation.apply(cell)
+            following = [hidden, cell]
+            if mask is not None:
+                kept = ir.greater(slices[1], 0.5)
+                following = [ir.select(kept, new, old) for new, old in zip(following, last, strict=True)]
+            return following, following[:1] if self.return_sequences else []
+
+        zeros = ir.zeros(drive.graph, shape)
+        mask, sequences = scope.masks[0], [drive]
+        if mask is not None:
+            sequences.append(ir.reshape(ir.cast(mask, "float"), (*mask.shape, *(1,) * (drive.rank - 2))))
+            if self.return_sequences:
+                scope.give_mask(ir.reverse(mask, (1,)) if self.go_backwards else mask)
+        last, emitted = ir.loop(
+            body,
+            [zeros, zeros],
+            sequences,
+            [*kernels, *masks],
+            length=int(drive.shape[1]),
+            backwards=self.go_backwards,
+        )
+        if not self.return_sequences:
+            return last[0]
+        return ir.reverse(emitted[0], (1,)) if self.go_backwards else emitted[0]
+
+    def _windows(self, x: Value) -> Value:
+        """The windows around all places, side by side: `(batch, …, filters)` → `(batch, …, taps · filters)`.
+
+        In this form the convolution is a product, whose weights have a gradient behind the loop that runs backwards.
+        """
+        ones, space = (1,) * self.dimensions, [int(extent) for extent in x.shape[1:-1]]
+        window = per_dimension(self.kernel_size, self.dimensions)
+        low, high = zip(*window_padding("same", space, window, ones, ones), strict=True)
+        wide = ir.pad(x, (0, *low, 0), (0, *high, 0))
+        taps = []
+        for tap in itertools.product(*map(range, window)):
+            stops = (begin + extent for begin, extent in zip(tap, space, strict=True))
+            taps.append(ir.slice_(wide, (0, *tap, 0), (x.shape[0], *stops, x.shape[-1])))
+        return ir.concatenate(taps, -1) if len(taps) > 1 else taps[0]
+
+    @staticmethod
+    def _mask(scope: LayerScope, like: Value, shape: Shape, rate: float) -> Value:
+        """What to multiply by, so that a fraction is 0 and the expectation stays."""
+        numbers = scope.random_uniform(ir.zeros(like.graph, shape))
+        return ir.cast(ir.greater_equal(numbers, rate), "float") * (1.0 / (1.0 - rate))

@@ -1,0 +1,32 @@
+"""Random brightness: images in, the same images made lighter or darker out."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.augmentation import Augmentation, Factor, Pair, bounds, check_factor, drawn
+from trainer_cli.parts.layer import LayerScope
+
+
+class RandomBrightness(Augmentation):
+    """During training adds a random fraction of the extent of `value_range` to all pixels of an image and limits them
+    to it; afterwards passes its input on. `(batch, height, width, channels)` → the same shape.
+    """
+
+    factor: Factor = Field(
+        description="largest fraction, in both directions, or [least, largest], positive being lighter"
+    )
+    value_range: Pair = Field(
+        default=(0.0, 255.0), description="least and largest value of a pixel: [0, 1] where pixels were rescaled"
+    )
+
+    @field_validator("factor")
+    @classmethod
+    def _bounds(cls, value: Factor) -> Factor:
+        return check_factor(value, -1.0, 1.0)
+
+    def change(self, scope: LayerScope, x: Value) -> Value:
+        low, high = sorted(self.value_range)
+        return ir.clip(x + drawn(scope, x, *bounds(self.factor), 4) * (high - low), low, high)
