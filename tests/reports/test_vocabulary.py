@@ -60,6 +60,23 @@ def test_a_name_in_two_families_has_two_entries_and_aliases_lead_there():
     assert [entry.name for entry in vocabulary.entries("mse", [LOSSES])] == ["mean_squared_error"]
 
 
+@pytest.mark.parametrize("name", vocabulary.SECTIONS)
+def test_sections_of_a_config_are_explained_too(name):
+    (entry,) = vocabulary.entries(name)
+    text = "\n".join(explanation.entry_text(entry))
+    assert text.startswith(f"section {name}\n")
+    assert all(argument.description for argument in entry.arguments)
+    assert len(entry.arguments) > 1
+
+
+def test_the_keys_of_a_section_reach_into_those_below():
+    (entry,) = vocabulary.entries("fit")
+    found = {argument.name: argument for argument in entry.arguments}
+    assert found["epochs"].default == "1"
+    assert found["checkpoint.keep"].kind == "integer > 0 or null"
+    assert found["early_stopping"].kind == "mapping or null"
+
+
 def test_names_that_do_not_exist_are_refused_with_the_nearest():
     with pytest.raises(ConfigError) as refused:
         vocabulary.entries("sofmax")

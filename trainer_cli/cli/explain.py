@@ -11,7 +11,12 @@ from trainer_cli.cli import options
 
 def command(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A part's name or alias: adam, dense, mse, leakyReLU, csv, …")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A part's name or alias: adam, dense, mse, leakyReLU, csv, …; "
+            "or a section of a config: fit, early_stopping, checkpoint, phases, architecture, config.",
+        ),
     ],
     family: Annotated[
         str | None, typer.Option("--family", metavar="FAMILY", help="Look among these alone: layers, losses, …")

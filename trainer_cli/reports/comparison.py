@@ -49,13 +49,13 @@ def _run_table(runs: Sequence[Run]) -> Table:
     for heading in ("", "run", "name", "epochs", "ended", "seconds"):
         table.add_column(heading, justify="right" if heading in ("epochs", "seconds") else "left", overflow="fold")
     for position, run in enumerate(runs):
-        seconds = run.summary.get("seconds", {}).get("train")
+        seconds = run.seconds.get("train")
         table.add_row(
             letter(position),
             Text(relative(run.path)),
             Text(run.name),
             f"{len(run.history):,}",
-            str(run.summary.get("stop_reason", "not yet")).replace("_", " "),
+            Text(str(run.summary.get("stop_reason", "not yet")).replace("_", " ")),
             "-" if seconds is None else text.duration(seconds),
         )
     return table
@@ -155,10 +155,13 @@ def larger_is_better(key: str) -> bool | None:
     base = key.removeprefix("val_").removeprefix("test_")
     if base == "loss" or base.endswith("_loss"):
         return False
-    canonical = METRICS.canonical(base)
-    if canonical is None:
-        return None
-    return bool(getattr(METRICS.find(canonical), "direction", "max") == "max")
+    words = base.split("_")
+    # With several outputs `digit_accuracy` is the accuracy of the output `digit`.
+    for begin in range(len(words)):
+        canonical = METRICS.canonical("_".join(words[begin:]))
+        if canonical is not None:
+            return bool(getattr(METRICS.find(canonical), "direction", "max") == "max")
+    return None
 
 
 def curve_keys(runs: Sequence[Run]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from trainer_cli.reports import text
 from trainer_cli.reports.tables import print_table
@@ -20,7 +21,7 @@ _SHOWN_FEATURES = 12
 def print_contents(found: Contents, *, all_tensors: bool = False, stream: IO[str] | None = None) -> None:
     """The facts, then a table of the weights, or of all tensors."""
     stream = stream or sys.stdout
-    print(*text.aligned(facts(found)), "", sep="\n", file=stream)
+    print(*text.aligned((name, _printable(words)) for name, words in facts(found)), "", sep="\n", file=stream)
     shown = found.tensors if all_tensors or found.config is None else found.of_use("weight")
     print_table(tensor_table(shown, dict(found.layers)), stream)
     print("", *text.aligned(totals(found)), sep="\n", file=stream)
@@ -76,6 +77,11 @@ def classes_of(encoding: Mapping[str, Any]) -> dict[str, list[Any]]:
     return {"": next(iter(named.values()))} if len(several) == 1 and named else named
 
 
+def _printable(words: str) -> str:
+    """Words from a file of unknown origin, without what would command a terminal."""
+    return "".join(character if character.isprintable() else "�" for character in words)
+
+
 def _measured(line: Mapping[str, Any]) -> dict[str, Any]:
     return {name: line[name] for name in text.measures(line)}
 
@@ -109,7 +115,7 @@ def tensor_table(tensors: list[Tensor], kinds: Mapping[str, str]) -> Table:
         table.add_column(heading, no_wrap=True)
     table.add_column("elements", justify="right", no_wrap=True)
     for tensor in tensors:
-        cells = [tensor.name]
+        cells: list[str | Text] = [Text(_printable(tensor.name))]
         if kinds:
             layer = tensor.name.partition("/")[0]
             cells.append(kinds.get(layer, kinds.get(layer.partition(".")[0], "")))  # `body.1.dense_1` is of a block

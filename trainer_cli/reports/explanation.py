@@ -70,9 +70,14 @@ def entry_text(entry: Entry) -> Iterator[str]:
         text = " ".join(paragraph.split())
         yield from (f"  {line}" for line in _wrapped(text, total - 2))
         yield ""
-    yield "arguments" if entry.arguments else "It has no arguments."
+    if entry.family == vocabulary.SECTION:
+        yield "keys"
+    else:
+        yield "arguments" if entry.arguments else "It has no arguments."
     rows = [(argument.name, argument.kind, _default(argument), argument.description) for argument in entry.arguments]
     yield from (f"  {line}" for line in columns(rows, total - 2))
+    if entry.family == vocabulary.SECTION:
+        return
     yield ""
     yield "in a config"
     yield f"  {in_config(entry)}"

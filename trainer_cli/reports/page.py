@@ -69,9 +69,8 @@ def _cards(run: Run) -> Iterator[str]:
     test = {key: value for key, value in run.final.items() if key.startswith("test_")}
     shown = test or {key: value for key, value in run.final.items() if key.startswith("val_")} or run.final
     cards += [(key, text.number(value)) for key, value in list(shown.items())[:4]]
-    seconds = run.summary.get("seconds", {})
-    if isinstance(seconds.get("train"), int | float):
-        cards.append(("time to train", text.duration(seconds["train"])))
+    if "train" in run.seconds:
+        cards.append(("time to train", text.duration(run.seconds["train"])))
     if cards:
         items = (f'<div class="card"><b>{escape(value)}</b><span>{escape(key)}</span></div>' for key, value in cards)
         yield f'<div class="cards">{"".join(items)}</div>'
@@ -240,13 +239,12 @@ def _environment(run: Run) -> Iterator[str]:
     if not run.manifest:
         return
     yield "<h2>Environment</h2>"
-    rows = [(key.replace("_", " "), _plain(value)) for key, value in run.manifest.items() if value is not None]
-    rows += (
-        [("command of the last resumption", _plain(run.manifest["resumed"][-1].get("command")))]
-        if (isinstance(run.manifest.get("resumed"), list) and run.manifest["resumed"])
-        else []
-    )
-    yield _table(("", ""), [row for row in rows if row[0] != "resumed"], "facts")
+    facts = {key: value for key, value in run.manifest.items() if value is not None and key != "resumed"}
+    rows = [(key.replace("_", " "), _plain(value)) for key, value in facts.items()]
+    resumed = run.manifest.get("resumed")
+    if isinstance(resumed, list) and resumed and isinstance(resumed[-1], Mapping):
+        rows.append(("last resumed by", _plain(resumed[-1].get("command"))))
+    yield _table(("", ""), rows, "facts")
 
 
 def _plain(value: Any) -> str:

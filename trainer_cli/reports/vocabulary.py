@@ -24,6 +24,18 @@ _WORDS = {"integer": "integer", "number": "number", "boolean": "boolean", "strin
 _BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
 
 
+SECTION = Family("section", "config")
+SECTIONS = {
+    "config": "Config",
+    "architecture": "Architecture",
+    "fit": "Fit",
+    "early_stopping": "EarlyStopping",
+    "checkpoint": "Checkpoint",
+    "phases": "Phase",
+}
+"""The sections of a config, and the models of `config.schema` that say what they may hold."""
+
+
 class Argument(NamedTuple):
     """An argument of a part; `default` is its YAML, None where one must be given."""
 
@@ -80,10 +92,15 @@ def aliases(family: Family, name: str) -> tuple[str, ...]:
 
 
 def entries(name: str, among: Sequence[Family] = FAMILIES) -> list[Entry]:
-    """The parts behind a name or alias, one per family that has it. Raises ConfigError with the nearest name."""
+    """The parts behind a name or alias, one per family that has it; else the section of a config of that name.
+
+    Raises ConfigError with the nearest name.
+    """
     found = [entry(family, canonical) for family in among if (canonical := family.canonical(name.strip()))]
     if found:
         return found
+    if among is FAMILIES and snake_case(name.strip()) in SECTIONS:
+        return [section(snake_case(name.strip()))]
     near = [(family, close) for family in among if (close := family.nearest(name))]
     near.sort(key=lambda pair: difflib.SequenceMatcher(None, snake_case(name), pair[1]).ratio(), reverse=True)
     what = among[0].noun if len(among) == 1 else "part"
@@ -105,6 +122,17 @@ def entry(family: Family, name: str) -> Entry:
     )
 
 
+def section(name: str) -> Entry:
+    """All about one section of a config."""
+    from trainer_cli.config import schema
+
+    model = getattr(schema, SECTIONS[name])
+    whole = model.model_json_schema()
+    description = inspect.cleandoc(model.__doc__ or "")
+    arguments = tuple(_arguments(whole, whole.get("$defs", {})))
+    return Entry(SECTION, name, (), description.partition(".")[0], description, arguments)
+
+
 def _reading_order(argument: Argument) -> tuple[bool, bool]:
     return argument.name in _LAST, argument.default is not None
 
@@ -113,9 +141,9 @@ def _arguments(schema: Mapping[str, Any], definitions: Mapping[str, Any], above:
     """The properties of a schema; those of a section inside it as `section.key`."""
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
-        section = definitions.get(field.get("$ref", "").rpartition("/")[2])
-        if section is not None and "properties" in section:
-            yield from _arguments(section, definitions, f"{above}{name}.")
+        inner = definitions.get(field.get("$ref", "").rpartition("/")[2])
+        if inner is not None and "properties" in inner:
+            yield from _arguments(inner, definitions, f"{above}{name}.")
             continue
         default = None if name in required else yaml_value(field.get("default"))
         yield Argument(f"{above}{name}", kind_words(field, definitions), default, field.get("description", ""))

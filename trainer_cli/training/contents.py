@@ -90,7 +90,7 @@ def contents(path: Path) -> Contents:
             digest=header["digest"],
             encoding=header["encoding"],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{file} is a damaged checkpoint: {type(error).__name__} at {error}") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,19 +43,38 @@ class Run:
     def best(self) -> dict[str, Any]:
         """The line of the best epoch, as far as there is one."""
         found = self.summary.get("best")
-        return dict(found) if isinstance(found, Mapping) and found.get("value") is not None else {}
+        if not isinstance(found, Mapping) or _number(found.get("value")) is None:
+            return {}
+        return {"monitor": str(found.get("monitor")), **_numbers(found)}
 
     @property
     def final(self) -> dict[str, Any]:
         """The measures of the weights that the run ended with, and on the test rows; else the last line's."""
         found = self.summary.get("final")
         if isinstance(found, Mapping) and found:
-            return dict(found)
-        return {key: value for key, value in (self.history[-1] if self.history else {}).items() if key in self.measures}
+            return _numbers(found)
+        last = self.history[-1] if self.history else {}
+        return {key: value for key, value in _numbers(last).items() if key in self.measures}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The timings of a run that has ended."""
+        found = self.summary.get("seconds")
+        return {key: value for key, value in _numbers(found).items() if value is not None} if found else {}
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A finite number; whatever else a file may hold is no measure."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > sys.float_info.max:
+        return None
+    return value if value == value else None
+
+
+def _numbers(record: object) -> dict[str, Any]:
+    """The numbers of a record, and None for measures without a value."""
+    if not isinstance(record, Mapping):
+        return {}
+    return {str(key): _number(value) for key, value in record.items() if value is None or _number(value) is not None}
 
 
 def read_run(path: Path) -> Run:
@@ -80,7 +100,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == len(lines):
                 break
             raise DataError(f"{path}, line {number}: is no JSON") from None
@@ -95,7 +115,7 @@ def _mapping(path: Path) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(_text(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DataError(f"{path}: is damaged") from None
     return value if isinstance(value, dict) else {}
 
