@@ -33,6 +33,7 @@ class Line(NamedTuple):
 SEQUENCE, IMAGE, VOLUME = (2, 5, 3), (2, 4, 5, 2), (2, 3, 4, 2, 2)
 
 SHAPES = [
+    Line("identity", {}, [SEQUENCE]),
     Line("dense", {"units": 4}),
     Line("dense", {"units": 4, "activation": "tanh", "use_bias": False}, [SEQUENCE]),
     Line("activation", {"activation": "softplus"}, [SEQUENCE]),
@@ -260,7 +261,19 @@ CATEGORIES = [
     Line("normalization", {"axis": 1, "mean": [0.5, 1.0], "variance": [4.0, 1.0]}, [(3, 2, 3)]),
 ]
 
+POOLINGS = [
+    Line("adaptive_average_pooling1d", {"output_size": [3]}, [(2, 7, 2)]),
+    Line("adaptive_average_pooling2d", {"output_size": [3, 2]}, [(2, 5, 4, 2)]),
+    Line("adaptive_average_pooling3d", {"output_size": [3, 2, 2]}, [(1, 4, 3, 5, 2)]),
+    Line("adaptive_max_pooling1d", {"output_size": [3]}, [(2, 7, 2)]),
+    Line("adaptive_max_pooling2d", {"output_size": [3, 2]}, [(2, 5, 4, 2)]),
+    Line("adaptive_max_pooling3d", {"output_size": [3, 2, 2]}, [(1, 4, 3, 5, 2)]),
+    Line("adaptive_average_pooling2d", {"output_size": 3}, [(2, 7, 3, 2)]),
+    Line("adaptive_max_pooling2d", {"output_size": 2}, [(2, 7, 4, 2)]),
+]
+
 GROUPS = {
+    "poolings": POOLINGS,
     "categories": CATEGORIES,
     "images": IMAGES,
     "attention": ATTENTION,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 from pydantic import Field
 
@@ -11,6 +11,24 @@ from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.convolution import space_of
 from trainer_cli.parts.layer import Layer, LayerScope
+
+NoiseShape: TypeAlias = Annotated[tuple[int | None, ...], Field(strict=False, min_length=1)]
+"""Extents of random numbers, the batch axis first: 1 where all elements share one, else null or the input's own."""
+
+
+def drawn_together(scope: LayerScope, x: Value, noise_shape: tuple[int | None, ...] | None) -> Value:
+    """A value of the shape that random numbers for x have. Stops with a config error where that does not fit x."""
+    if noise_shape is None:
+        return x
+    fits = len(noise_shape) == x.rank and noise_shape[0] is None
+    if not fits or any(each not in (None, 1, own) for each, own in zip(noise_shape[1:], x.shape[1:], strict=True)):
+        scope.refuse(
+            f"`noise_shape` {noise_shape} does not fit rows of shape {x.shape[1:]}",
+            field="noise_shape",
+            hint="null stands first, for the batch, then null or 1 for each axis of a row",
+        )
+    shape = (own if each is None else each for each, own in zip(noise_shape[1:], x.shape[1:], strict=True))
+    return ir.zeros(x.graph, (x.shape[0], *shape))
 
 
 def normal(scope: LayerScope, like: Value) -> Value:

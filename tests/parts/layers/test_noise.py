@@ -142,3 +142,20 @@ def test_both_targets_draw_and_learn_the_same(layers: list[Any], shape: tuple[in
 
 def test_channels_need_places_to_be_dropped_at() -> None:
     assert "(steps, channels)" in refusal({"type": "spatial_dropout1d", "rate": 0.5}, (5,)).message
+
+
+@pytest.mark.parametrize("name", ["dropout", "alpha_dropout"])
+def test_a_noise_shape_drops_elements_together(name: str) -> None:
+    x = random.uniform(1.0, 2.0, (30, 4, 5))
+    part = {"type": name, "rate": 0.5, "noise_shape": [None, 1, None]}
+    found = run(part, x, training=True)[0]
+    changed = np.isclose(found, found.min()) if name == "alpha_dropout" else found == 0
+    np.testing.assert_array_equal(changed, np.broadcast_to(changed[:, :1], changed.shape))
+    assert changed.mean() == pytest.approx(0.5, abs=0.15)
+    np.testing.assert_array_equal(
+        run({**part, "noise_shape": [None, 4, None]}, x, training=True)[0],
+        run({"type": name, "rate": 0.5}, x, training=True)[0],
+    )
+    for wrong in ([None, 1], [None, 2, 5], [1, None, None]):
+        problem = refusal({**part, "noise_shape": wrong}, (4, 5))
+        assert problem.path == ("noise_shape",)

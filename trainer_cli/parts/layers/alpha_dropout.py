@@ -10,6 +10,7 @@ from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.activations.selu import ALPHA, SCALE
 from trainer_cli.parts.layer import Layer, LayerScope
+from trainer_cli.parts.noise import NoiseShape, drawn_together
 
 
 class AlphaDropout(Layer):
@@ -21,12 +22,17 @@ class AlphaDropout(Layer):
     mask_use = "keeps"
 
     rate: float = Field(ge=0, lt=1, description="fraction of the elements that is replaced")
+    noise_shape: NoiseShape | None = Field(
+        default=None,
+        description="1 at axes whose elements are replaced together, null at others; the first is the batch",
+    )
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
+        like = drawn_together(scope, x, self.noise_shape)
         if not scope.training or self.rate == 0:
             return x
         lowest = -ALPHA * SCALE
         factor = 1.0 / math.sqrt((1.0 - self.rate) * (1.0 + self.rate * lowest**2))
-        kept = ir.greater_equal(scope.random_uniform(x), self.rate)
+        kept = ir.broadcast_to(ir.greater_equal(scope.random_uniform(like), self.rate), x.shape)
         return ir.select(kept, x, lowest) * factor - factor * lowest * self.rate

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.layer import Layer, LayerScope
+from trainer_cli.parts.noise import NoiseShape, drawn_together, dropped
 
 
 class Dropout(Layer):
@@ -18,12 +18,12 @@ class Dropout(Layer):
     mask_use = "keeps"
 
     rate: float = Field(ge=0, le=1, description="fraction of the elements that is dropped")
+    noise_shape: NoiseShape | None = Field(
+        default=None,
+        description="1 at axes whose elements are dropped together, null at others; the first is the batch",
+    )
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
-        if not scope.training or self.rate == 0:
-            return x
-        if self.rate == 1:
-            return ir.zeros_like(x)
-        kept = ir.greater_equal(scope.random_uniform(x), self.rate)
-        return ir.select(kept, x * (1.0 / (1.0 - self.rate)), 0.0)
+        like = drawn_together(scope, x, self.noise_shape)
+        return dropped(scope, x, like, self.rate) if scope.training else x

@@ -1,0 +1,17 @@
+"""Adaptive pooling: sequences of any size in, means of windows that cover them, in a given number, out."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from trainer_cli.parts.adaptive import AdaptiveAverage
+
+
+class AdaptiveAveragePooling1d(AdaptiveAverage):
+    """The means of windows that are as equal as can be, each channel by itself:
+    `(batch, steps, channels)` → `(batch, *output_size, channels)`.
+
+    Window i begins at `⌊i · extent / output_size⌋` and ends before `⌈(i + 1) · extent / output_size⌉`.
+    """
+
+    dimensions: ClassVar[int] = 1
