@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from trainer_cli.data import delimited
 from trainer_cli.data.source import INPUT, TARGET
-from trainer_cli.data.sources import csv as csv_source
 from trainer_cli.data.sources.csv import Csv
 from trainer_cli.errors import DataError
 
@@ -105,7 +105,7 @@ def test_validation_and_test_files_may_order_their_columns_differently(tmp_path:
 
 
 def test_many_rows_arrive_in_order_with_their_lines(tmp_path: Path):
-    rows = 3 * csv_source._ROWS_AT_ONCE + 5
+    rows = 3 * delimited._ROWS_AT_ONCE + 5
     write(tmp_path, "a,label\n" + "".join(f"{row},{row % 7}\n" for row in range(rows)))
     table = source().read(tmp_path)
     assert table.inputs[INPUT].values[:, 0].tolist() == list(range(rows))

@@ -6,7 +6,7 @@ A source knows one file format and nothing of training: it neither splits, scale
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
@@ -78,15 +78,21 @@ class Signature(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where the rows of a table come from, for messages: the file, and how its rows are counted there."""
+    """Where the rows of a table come from, for messages: the file, and how its rows are counted there.
+
+    `names`: every row has a file of its own.
+    """
 
     file: str
     word: str = "row"
     first: int = 0
     lines: np.ndarray | None = None
+    names: Sequence[str] | None = None
 
     def at(self, row: int) -> str:
         """`data/iris.csv, line 12`."""
+        if self.names is not None:
+            return self.names[row]
         number = self.first + row if self.lines is None else int(self.lines[row])
         return f"{self.file}, {self.word} {number}"
 

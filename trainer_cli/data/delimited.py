@@ -1,0 +1,208 @@
+"""A delimited text file with a header in, numbers and text by column out; the first bad cell is named by its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from sys import intern
+from typing import NamedTuple
+
+from trainer_cli.data.files import nearest, not_utf8, open_bytes, shown
+from trainer_cli.data.source import Origin
+from trainer_cli.errors import DataError
+from trainer_cli.lazy import np
+
+_ROWS_AT_ONCE = 128
+"""Rows parsed before their text becomes numbers: converted in bulk while it is in cache (4,096 take twice as long)."""
+
+
+class Header(NamedTuple):
+    path: Path
+    names: list[str]
+
+    def matching(self, wanted: Sequence[str]) -> list[str]:
+        """The wanted columns, patterns replaced by the names that match. Raises DataError if one is missing."""
+        found: list[str] = []
+        for name in wanted:
+            pattern = name not in self.names and any(character in name for character in "*?[")
+            matching = [each for each in self.names if fnmatchcase(each, name)] if pattern else [name]
+            if not matching:
+                raise DataError(f"{self.path}: no column matches `{name}`", hint=nearest(name, self.names, "columns"))
+            found.extend(each for each in matching if each not in found)
+        self.positions(found)
+        return found
+
+    def positions(self, wanted: Sequence[str]) -> list[int]:
+        """Where the wanted columns stand in a row. Raises DataError if one is missing."""
+        missing = [name for name in wanted if name not in self.names]
+        if len(missing) == len(wanted) and all(map(is_number, self.names)):
+            raise _no_header(self.path)
+        if missing:
+            raise DataError(f"{self.path}: no column `{missing[0]}`", hint=nearest(missing[0], self.names, "columns"))
+        places = {name: position for position, name in enumerate(self.names)}
+        return [places[name] for name in wanted]
+
+
+class DelimitedFile(NamedTuple):
+    """One delimited text file."""
+
+    path: Path
+    delimiter: str
+
+    def header(self) -> Header:
+        with self._open() as (header, _):
+            return header
+
+    def positions(self, wanted: Sequence[str]) -> list[int]:
+        return self.header().positions(wanted)
+
+    def read(self, features: list[str], targets: list[str]) -> tuple[np.ndarray, list[list[str]], Origin]:
+        """The features as (rows, columns) float64, the text of each target column, and the rows' line numbers."""
+        values = np.empty((_ROWS_AT_ONCE, len(features)))
+        texts: list[list[str]] = [[] for _ in targets]
+        starts: list[int] = []
+        with self._open() as (header, records):
+            inputs = header.positions(features)
+            outputs = header.positions(targets)
+            while rows := list(islice(records, _ROWS_AT_ONCE)):
+                before = len(starts)
+                starts.extend(start for start, _ in rows)
+                columns = list(zip(*(record for _, record in rows), strict=True))
+                if len(starts) > len(values):
+                    values.resize((2 * len(values), len(features)), refcheck=False)
+                self._convert([columns[place] for place in inputs], features, starts[before:], values[before:])
+                for text, place in zip(texts, outputs, strict=True):
+                    text.extend(map(intern, columns[place]))
+        if not starts:
+            raise DataError(f"{self.path}: has a header but no rows")
+        contiguous = starts[-1] - starts[0] == len(starts) - 1
+        lines = None if contiguous else np.asarray(starts, np.int64)
+        origin = Origin(str(self.path), "line", starts[0], lines)
+        values.resize((len(starts), len(features)), refcheck=False)
+        return values, texts, origin
+
+    def _convert(self, columns: list[tuple[str, ...]], names: list[str], starts: list[int], values: np.ndarray) -> None:
+        """Write the numbers of some rows to the head of `values`; look for the bad cell only if there is one."""
+        try:
+            for position, cells in enumerate(columns):
+                values[: len(starts), position] = np.fromiter(map(float, cells), np.float64, len(cells))
+            sound = bool(np.isfinite(values[: len(starts)]).all())
+        except ValueError:
+            sound = False
+        # Python reads 1_000 as a number, no other program does.
+        if not sound or any("_" in "".join(cells) for cells in columns):
+            for row, start in enumerate(starts):
+                for name, cells in zip(names, columns, strict=True):
+                    check_number(cells[row], f"{self.path}, line {start}", name, feature=True)
+
+    @contextmanager
+    def _open(self) -> Iterator[tuple[Header, Iterator[tuple[int, list[str]]]]]:
+        """The header, and the rows with the number of the line on which each begins."""
+        try:
+            with open_bytes(self.path) as raw:
+                text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+                reader = csv.reader(_without_nul(text, self.path), delimiter=self.delimiter, strict=True)
+                records = self._records(reader)
+                first = next(records, None)
+                if first is None:
+                    raise DataError(f"{self.path}: is empty")
+                yield self._checked_header(first[1]), self._even(records, len(first[1]))
+        except UnicodeDecodeError:
+            raise not_utf8(self.path) from None
+
+    def _records(self, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+        """Rows that are not blank. A quoted field may span lines, so a row's line is not its number."""
+        before = 0
+        try:
+            for record in reader:
+                if record:
+                    yield before + 1, record
+                before = reader.line_num  # type: ignore[attr-defined]
+        except csv.Error as error:
+            problem = "a quoted field is never closed" if "end of data" in str(error) else str(error)
+            raise DataError(f"{self.path}, line {before + 1}: {problem}") from None
+
+    def _even(self, records: Iterator[tuple[int, list[str]]], width: int) -> Iterator[tuple[int, list[str]]]:
+        for start, record in records:
+            if len(record) != width:
+                raise DataError(
+                    f"{self.path}, line {start}: expected {width} cells as in the header, found {len(record)}"
+                )
+            yield start, record
+
+    def _checked_header(self, cells: list[str]) -> Header:
+        names = [cell.strip() for cell in cells]
+        for position, name in enumerate(names):
+            if name and name in names[:position]:
+                if all(map(is_number, names)):
+                    raise _no_header(self.path)
+                raise DataError(f"{self.path}: the header names the column `{name}` twice")
+        if len(names) == 1:
+            for other in (",", ";", "\t", "|"):
+                if other in names[0]:
+                    raise DataError(
+                        f"{self.path}: the header has one column, {shown(names[0])}",
+                        hint=f"is the delimiter {other!r}? Set `delimiter`",
+                    )
+        return Header(self.path, names)
+
+
+def _no_header(path: Path) -> DataError:
+    return DataError(
+        f"{path}: the first line holds numbers, not the names of columns", hint="add a line with the columns' names"
+    )
+
+
+def _without_nul(lines: Iterator[str], path: Path) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            raise DataError(f"{path}, line {number}: holds a NUL byte", hint="is it a text file in UTF-8?")
+        yield line
+
+
+def is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def check_number(text: str, place: str, column: str, feature: bool) -> None:
+    """Raise a DataError if a cell holds no finite number."""
+    where = f"{place}, column `{column}`"
+    if not text.strip():
+        raise DataError(f"{where}: the cell is empty", hint="missing values are not filled in; fill or drop the row")
+    if not is_number(text):
+        hint = "text cannot be a feature; list the numeric columns under `features`" if feature else None
+        raise DataError(f"{where}: expected a number, found {shown(text)}", hint=hint)
+    if not math.isfinite(float(text)):
+        raise DataError(f"{where}: expected a finite number, found {shown(text)}")
+
+
+def numbers_of(texts: list[str], origin: Origin, column: str) -> np.ndarray:
+    try:
+        values = np.fromiter(map(float, texts), np.float64, len(texts))
+        sound = bool(np.isfinite(values).all()) and not any("_" in text for text in texts)
+    except ValueError:
+        sound = False
+    if not sound:
+        for row, text in enumerate(texts):
+            check_number(text, origin.at(row), column, feature=False)
+    return values
+
+
+def numbers_or_text(texts: list[str], origin: Origin, column: str) -> np.ndarray:
+    """A target column: float64 if every cell is a number, else text. No cell may be empty."""
+    for row, text in enumerate(texts):
+        if not text.strip():
+            check_number(text, origin.at(row), column, feature=False)
+    if all(is_number(text) for text in set(texts)):
+        return numbers_of(texts, origin, column)
+    return np.asarray([text.strip() for text in texts])
