@@ -9,6 +9,7 @@ import pytest
 
 from trainer_cli.compiler.program import InputSpec, build_program
 from trainer_cli.config.load import load_text
+from trainer_cli.data.source import Split
 from trainer_cli.targets.reference.diagnose import first_nonfinite
 
 TEXT = """
@@ -31,9 +32,9 @@ def step():
             state[name] = np.full_like(state[name], value)
         x = np.ones((5, 2), np.float32) if x is None else x
         target = np.array([0, 1, 2, 0, 1], np.int32)
-        return first_nonfinite(
-            program, state, {"input": x}, target, 0, {**program.hyperparameters, **hyperparameters}, 0
-        )
+        split = Split({"input": x}, {"target": target}, 5)
+        rows = np.arange(5, dtype=np.int32)
+        return first_nonfinite(program, state, split, rows, 0, {**program.hyperparameters, **hyperparameters}, 0)
 
     return diagnose
 

@@ -1,0 +1,271 @@
+"""Random architectures for tests: a seed in, a config over all families of layers, with rows that fit it, out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from trainer_cli.compiler.program import InputSpec, Program, build_program
+from trainer_cli.compiler.trace import trace
+from trainer_cli.config.schema import Architecture, Config
+from trainer_cli.errors import ConfigError
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.families import LAYERS, METRICS, OPTIMIZERS
+
+Random = np.random.Generator
+TOKENS = 7
+LARGEST = 400
+"""Elements of a row."""
+
+LEFT_OUT = {
+    "input": "stands first in every graph",
+    "block": "made of the others, and drawn as such",
+    "shared": "names a layer, and drawn as such",
+    "embedding": "takes tokens, and drawn where they are the input",
+    "category_encoding": "takes whole numbers, which no layer but the input gives",
+    "integer_lookup": "takes whole numbers, which no layer but the input gives",
+    "discretization": "gives whole numbers, from which no gradient comes",
+}
+"""Layers that do not grow from a value like the others."""
+
+DISCONTINUOUS = ("lion", "muon")
+"""Optimizers of which a gradient that is nothing but rounding makes a step as long as any other."""
+
+ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "elu", "gelu", "softplus", "softmax", "swish")
+
+
+def _choice(random: Random, *values: Any) -> Any:
+    return values[int(random.integers(len(values)))]
+
+
+def _flag(random: Random) -> bool:
+    return bool(random.integers(2))
+
+
+def _convolution(random: Random) -> dict[str, Any]:
+    stride = int(random.integers(1, 3))
+    return {
+        "filters": int(random.integers(1, 5)),
+        "kernel_size": int(random.integers(1, 4)),
+        "strides": stride,
+        "padding": _choice(random, "valid", "same"),
+        "dilation_rate": 1 if stride > 1 else int(random.integers(1, 3)),
+        "activation": _choice(random, *ACTIVATIONS[:4]),
+        "use_bias": _flag(random),
+    }
+
+
+def _recurrent(random: Random) -> dict[str, Any]:
+    return {
+        "units": int(random.integers(1, 5)),
+        "return_sequences": _flag(random),
+        "go_backwards": _flag(random),
+        "dropout": _choice(random, 0.0, 0.2),
+        "recurrent_dropout": _choice(random, 0.0, 0.0, 0.3),
+    }
+
+
+def _pooling(random: Random) -> dict[str, Any]:
+    return {
+        "pool_size": int(random.integers(1, 4)),
+        "strides": _choice(random, None, 1, 2),
+        "padding": _choice(random, "valid", "same"),
+    }
+
+
+def _inner_recurrent(random: Random) -> dict[str, Any]:
+    return {**_recurrent(random), "go_backwards": False, "type": _choice(random, "simple_rnn", "lstm", "gru")}
+
+
+SEQUENCES = ("simple_rnn", "gru", "lstm", "bidirectional", "multi_head_attention", "position_embedding", "masking")
+
+
+def _axes(kind: str) -> int | None:
+    """How many axes a row must have, where the kind of layer tells."""
+    if kind.startswith("conv_lstm"):
+        return int(kind[-2]) + 2
+    if kind[-1] == "d" and kind[-2] in "123":
+        return int(kind[-2]) + 1
+    return 1 if kind == "repeat_vector" else 2 if kind in (*SEQUENCES, "permute") else None
+
+
+ARGUMENTS: dict[str, Callable[[Random], dict[str, Any]]] = {
+    "dense": lambda r: {"units": int(r.integers(1, 9)), "activation": _choice(r, *ACTIVATIONS), "use_bias": _flag(r)},
+    "activation": lambda r: {"activation": _choice(r, *ACTIVATIONS)},
+    "dropout": lambda r: {"rate": _choice(r, 0.0, 0.3)},
+    "conv1d": lambda r: {**_convolution(r), "padding": _choice(r, "valid", "same", "causal")},
+    "conv2d": _convolution,
+    "conv3d": _convolution,
+    "max_pooling1d": _pooling,
+    "max_pooling2d": _pooling,
+    "average_pooling1d": _pooling,
+    "average_pooling2d": _pooling,
+    "simple_rnn": _recurrent,
+    "lstm": _recurrent,
+    "gru": lambda r: {**_recurrent(r), "reset_after": _flag(r)},
+    "bidirectional": lambda r: {
+        "layer": _inner_recurrent(r),
+        "merge_mode": _choice(r, "concat", "sum", "mul", "ave"),
+    },
+    "time_distributed": lambda r: {"layer": {"type": "dense", "units": int(r.integers(1, 5))}},
+    "multi_head_attention": lambda r: {
+        "num_heads": int(r.integers(1, 3)),
+        "key_dim": int(r.integers(1, 4)),
+        "causal": _flag(r),
+        "use_bias": _flag(r),
+    },
+    "batch_normalization": lambda r: {"center": _flag(r), "scale": _flag(r), "momentum": 0.9},
+    "layer_normalization": lambda r: {"center": _flag(r), "scale": _flag(r)},
+    "repeat_vector": lambda r: {"n": int(r.integers(1, 4))},
+    "position_embedding": lambda r: {"sequence_length": 30},
+    "reshape": lambda r: {"target_shape": _choice(r, [-1], [2, -1], [-1, 3], [2, -1, 2])},
+}
+"""Arguments worth varying; other layers get the least that they need."""
+
+
+class RandomArchitecture:
+    """A config that compiles: layers are proposed one after the other, and those that are refused are left out.
+
+    `refused` counts the proposals that a ConfigError turned down; nothing else may stop one.
+    """
+
+    def __init__(self, seed: int, least: Callable[[str], dict[str, Any]], steps: int = 10) -> None:
+        self.random = np.random.default_rng(seed)
+        self.least = least
+        self.layers: list[dict[str, Any]] = []
+        self.inputs: dict[str, InputSpec] = {}
+        self.open: dict[str, tuple[int, ...]] = {}
+        self.refused = 0
+        self._begin()
+        for _ in range(steps):
+            self._grow()
+        self._heads()
+
+    @property
+    def kinds(self) -> set[str]:
+        """The types of layers that are there."""
+        return {layer["type"] for layer in self.layers}
+
+    def program(self) -> Program:
+        return build_program(Config.model_validate(self.config), self.given)
+
+    @property
+    def given(self) -> dict[str, InputSpec]:
+        return self.inputs if len(self.inputs) > 1 else {"input": next(iter(self.inputs.values()))}
+
+    def _begin(self) -> None:
+        random = self.random
+        shapes = [(5,), (6, 3), (6, 6, 2), (4, 4, 4, 1), (7,), (5, 2)]
+        for number in range(1 if random.random() < 0.7 else 2):
+            name = f"given_{number + 1}"
+            if random.random() < 0.25:
+                self.inputs[name] = InputSpec((int(random.integers(3, 7)),), "int32")
+            else:
+                self.inputs[name] = InputSpec(shapes[int(random.integers(len(shapes)))])
+            shape, dtype = list(self.inputs[name].shape), self.inputs[name].dtype
+            self.layers.append({"type": "input", "name": name, "shape": shape, "dtype": dtype})
+        for name, spec in list(self.inputs.items()):
+            if spec.dtype == "int32":
+                embedded = {"input_dim": TOKENS, "output_dim": int(random.integers(1, 5)), "mask_zero": _flag(random)}
+                self._propose({"type": "embedding", **embedded, "inputs": [name]})
+            else:
+                self.open[name] = spec.shape
+
+    def _grow(self) -> None:
+        random = self.random
+        if not self.open:
+            return
+        names = list(self.open)
+        source = names[-1] if random.random() < 0.8 else names[int(random.integers(len(names)))]
+        known = [layer["name"] for layer in self.layers if layer["type"] not in ("input", "embedding")]
+        if random.random() < 0.08 and known:
+            self._propose({"type": "shared", "of": known[int(random.integers(len(known)))], "inputs": [source]})
+            return
+        axes = len(self.open[source])
+        kinds = [kind for kind in LAYERS.names() if kind not in LEFT_OUT and _axes(kind) in (None, axes)]
+        if random.random() < 0.08:
+            inner = [self._layer(_choice(random, "dense", "layer_normalization", "gru", "activation", "conv1d"))]
+            inner[0]["name"] = "own"
+            block = {"type": "block", "repeat": int(random.integers(1, 3)), "layers": [*inner]}
+            if _flag(random):
+                block["layers"].append({"type": "add", "inputs": ["own", "input"]})
+            self._propose({**block, "inputs": [source]})
+            return
+        kind = kinds[int(random.integers(len(kinds)))]
+        fewest, most = LAYERS.find(kind).input_count  # type: ignore[attr-defined]
+        count = max(fewest, 1) if most is not None else int(random.integers(max(fewest, 2), 4))
+        every = [*self.open, *known]
+        others = [every[int(random.integers(len(every)))] for _ in range(count - 1)]
+        self._propose({**self._layer(kind), "inputs": [source, *others]})
+
+    def _layer(self, kind: str) -> dict[str, Any]:
+        arguments = ARGUMENTS[kind](self.random) if kind in ARGUMENTS else self.least(kind)
+        return {"type": kind, **arguments}
+
+    def _propose(self, layer: dict[str, Any]) -> None:
+        layer = {**layer, "name": f"layer_{len(self.layers)}"}
+        ends = [name for name in self.open if name not in layer["inputs"]]
+        ends = [name for name in ends if name not in self.inputs] + [layer["name"]]
+        taken = {name for other in [*self.layers, layer] for name in other.get("inputs", [])}
+        unused = [name for name in self.inputs if name not in taken]
+        # Inputs that nobody takes yet are taken by a layer that only this check sees.
+        fill = [{"type": "flatten", "name": f"fill_{name}", "inputs": [name]} for name in unused]
+        try:
+            architecture = Architecture.model_validate(
+                {"layers": [*self.layers, layer, *fill], "outputs": ends + [each["name"] for each in fill]}
+            )
+            found = trace(architecture, self.given, training=True)
+        except (ConfigError, ValueError):
+            self.refused += 1
+            return
+        value: Value = found.predictions[layer["name"]].value
+        shape = tuple(int(extent) for extent in value.shape[1:])
+        if not shape or int(np.prod(shape)) > LARGEST or value.dtype != "float":
+            return
+        self.layers.append(layer)
+        for name in layer["inputs"]:
+            if name in self.open and self.random.random() < 0.85:
+                self.open.pop(name, None)
+        self.open[layer["name"]] = shape
+
+    def _heads(self) -> None:
+        """An output, or two, behind everything that nobody takes."""
+        random = self.random
+        taken = {name for layer in self.layers for name in layer.get("inputs", [])}
+        inner = [layer["name"] for layer in self.layers]
+        ends = [name for name in inner if name not in taken]
+        flat = []
+        for name in ends:
+            self.layers.append({"type": "flatten", "name": f"flat_{name}", "inputs": [name]})
+            flat.append(f"flat_{name}")
+        if len(flat) > 1:
+            self.layers.append({"type": "concatenate", "name": "all", "inputs": flat})
+            flat = ["all"]
+        self.layers.append({"type": "dense", "name": "code", "units": 4, "activation": "tanh", "inputs": flat})
+        heads = {
+            "value": ({"units": 2}, "mean_squared_error"),
+            "label": ({"units": 3, "activation": "softmax"}, "sparse_categorical_crossentropy"),
+            "question": ({"units": 2, "activation": "sigmoid"}, "binary_crossentropy"),
+        }
+        chosen = list(random.permutation(list(heads)))[: 1 if random.random() < 0.6 else 2]
+        for name in chosen:
+            self.layers.append({"type": "dense", "name": str(name), **heads[name][0], "inputs": ["code"]})
+        optimizers = [name for name in OPTIMIZERS.names() if name not in DISCONTINUOUS]
+        metrics = METRICS.names()
+        self.config: dict[str, Any] = {
+            "architecture": {"layers": self.layers, "outputs": [str(name) for name in chosen]},
+            "loss": {str(name): heads[name][1] for name in chosen},
+            "optimizer": {"type": optimizers[int(random.integers(len(optimizers)))], "learning_rate": 0.01},
+            "metrics": {},
+        }
+        for name in chosen:
+            metric = metrics[int(random.integers(len(metrics)))]
+            with_metric = {**self.config, "metrics": {**self.config["metrics"], str(name): [metric]}}
+            try:
+                build_program(Config.model_validate(with_metric), self.given)
+            except (ConfigError, ValueError):
+                self.refused += 1
+                continue
+            self.config = with_metric
