@@ -5,8 +5,9 @@ A page marks a command so, and everything up to the end mark is replaced:
     <!-- run: trainer validate configs/iris.yaml -->
     <!-- end -->
 
-`<!-- run [3 … 5]: … -->` shows only the first 3 and the last 5 lines, `<!-- show: FILE -->` a file. The commands of a
-page run one after the other in an empty folder that holds `configs/`, so that a later one finds the runs of an earlier.
+`<!-- run [3 … 5]: … -->` shows only the first 3 and the last 5 lines, `<!-- show: FILE -->` a file, and
+`<!-- terminal: … -->` a terminal while the command runs, shortly before its end. The commands of a page run one after
+the other in an empty folder that holds `configs/`, so that a later one finds the runs of an earlier.
 Paths of the machine that made a page are shown as those of a user with a home folder.
 """
 
@@ -21,18 +22,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 MARKED = re.compile(
-    r"<!-- run(?: \[(?P<first>\d+) … (?P<last>\d+)\])?: (?P<command>.+?) -->\n(?P<old>.*?)<!-- end -->", re.DOTALL
+    r"<!-- (?P<kind>run|terminal)(?: \[(?P<first>\d+) … (?P<last>\d+)\])?: (?P<command>.+?) -->\n"
+    r"(?P<old>.*?)<!-- end -->",
+    re.DOTALL,
 )
 SHOWN = re.compile(r"<!-- show: (?P<file>\S+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
-def output_of(command: str, folder: Path) -> str:
-    """What a user sees in a terminal that cannot draw; a failing command is shown as it fails."""
+def output_of(command: str, folder: Path, *, drawn: bool = False) -> str:
+    """What a user sees in a terminal that cannot draw, or in one that can; a failing command is shown as it fails."""
     with tempfile.TemporaryDirectory() as name:
         program = Path(name) / "trainer"
         program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m trainer_cli "$@"\n')
         program.chmod(0o755)
         environment = os.environ | {"PATH": f"{name}{os.pathsep}{os.environ['PATH']}", "NO_COLOR": "1"}
+        if drawn:
+            from terminal import recorded
+
+            return at_home(recorded(command, folder, environment), folder)
         done = subprocess.run(
             command,
             shell=True,
@@ -68,10 +75,10 @@ def rewritten(page: str, folder: Path) -> str:
 
     def replace(match: re.Match[str]) -> str:
         first, last = (int(match[name]) if match[name] else None for name in ("first", "last"))
-        text = shortened(output_of(match["command"], folder), first, last)
+        text = shortened(output_of(match["command"], folder, drawn=match["kind"] == "terminal"), first, last)
         bounds = f" [{first} … {last}]" if first is not None else ""
         block = f"```console\n$ {match['command']}\n{text}\n```\n"
-        return f"<!-- run{bounds}: {match['command']} -->\n{block}<!-- end -->"
+        return f"<!-- {match['kind']}{bounds}: {match['command']} -->\n{block}<!-- end -->"
 
     def show(match: re.Match[str]) -> str:
         path = ROOT / match["file"]
