@@ -11,10 +11,11 @@ import pytest
 
 @pytest.fixture(scope="session")
 def keras() -> dict[str, Any]:
-    """What `tests/golden/make_keras_parts.py` and `make_keras_functions.py` wrote."""
+    """What `tests/golden/make_keras_parts.py`, `make_keras_functions.py` and `make_keras_measures.py` wrote."""
     golden = Path(__file__).parent.parent / "golden"
     content: dict[str, Any] = json.loads((golden / "keras_parts.json").read_text())
-    more: dict[str, Any] = json.loads((golden / "keras_functions.json").read_text())
-    for family in ("activations", "regularizers"):
-        content[family] += more[family]
+    for name in ("functions", "measures"):
+        more: dict[str, Any] = json.loads((golden / f"keras_{name}.json").read_text())
+        for family in more.keys() - {"source"}:
+            content[family] += more[family]
     return content

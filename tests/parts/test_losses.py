@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.alike import assert_trains_alike
 from tests.numeric import batch, check_gradients, compute, compute_gradients
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph, Value
@@ -43,12 +44,20 @@ def test_keras_computes_the_same_values_and_gradients(keras: dict[str, Any]) -> 
 
         def mean(target: Value, prediction: Value, part: Loss = part) -> Value:
             places = part.per_place(target, Prediction(prediction))
-            assert places.shape == prediction.shape[:-1]
+            assert places.batched
+            assert part.relates_places or places.shape == prediction.shape[:-1]
             return ir.reduce_mean(places)
 
         found = compute(mean, target, prediction)
         tolerance = 1e-9 if case["precision"] == "float64" else 1e-6
         np.testing.assert_allclose(found, case["value"], rtol=tolerance, err_msg=str(case["part"]))
+        if (
+            "crossentropy" not in case["part"]["type"]
+            or ((prediction.array > 1e-6) & (prediction.array < 1 - 1e-6)).all()
+        ):
+            # Near 1, float32 has other digits of 1 − p.
+            single = compute(mean, target, prediction, precision=np.float32)
+            np.testing.assert_allclose(single, case["value"], rtol=1e-5, atol=1e-6, err_msg=str(case["part"]))
         gradient = compute_gradients(mean, target, prediction)[-1]
         # Where a probability is exactly at the edge of a clip, libraries choose either side's gradient.
         inside = (prediction.array > 1e-7) & (prediction.array < 1 - 1e-7) | case["part"].get("from_logits", True)
@@ -70,10 +79,12 @@ TARGETS = {
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_gradient_is_what_finite_differences_say(name: str, from_logits: bool) -> None:
     part = loss(type=name, **({"from_logits": from_logits} if "from_logits" in LOSSES.find(name).model_fields else {}))
-    target = batch(TARGETS[part.target])
+    # Away from corners; Poisson's rates are positive, and percentages of 0 too large for differences.
+    given = LOGITS * 1.1 if from_logits else VALUES
+    target = TARGETS[part.target] + (3.0 if name == "mean_absolute_percentage_error" else 0)
     check_gradients(
-        lambda prediction: part.per_place(labels_like(prediction, target.array), Prediction(prediction)),
-        batch(LOGITS if from_logits else VALUES),
+        lambda prediction: part.per_place(labels_like(prediction, target), Prediction(prediction)),
+        batch(np.abs(given) if name == "poisson" else given),
     )
 
 
@@ -88,11 +99,13 @@ WITH_LOGITS = [
     ("categorical_crossentropy", "softmax"),
     ("sparse_categorical_crossentropy", "softmax"),
 ]
+FOCAL = [("binary_focal_crossentropy", "sigmoid"), ("categorical_focal_crossentropy", "softmax")]
 
 
 @pytest.mark.parametrize(
     ("name", "function", "smoothing"),
-    [(*pair, 0.0) for pair in WITH_LOGITS] + [(*pair, 0.1) for pair in WITH_LOGITS if not pair[0].startswith("sparse")],
+    [(*pair, 0.0) for pair in WITH_LOGITS + FOCAL]
+    + [(*pair, 0.1) for pair in WITH_LOGITS + FOCAL if not pair[0].startswith("sparse")],
 )
 def test_known_logits_given_logits_and_probabilities_agree(name: str, function: str, smoothing: float) -> None:
     arguments = {"type": name} | ({"label_smoothing": smoothing} if smoothing else {})
@@ -206,6 +219,51 @@ PAIRS = [
     ("mean_squared_error", {}, "relu", 1, "doubtful"),
     ("mean_absolute_error", {}, "linear", 1, None),
     ("mean_absolute_error", {}, "tanh", 1, "doubtful"),
+    ("mean_absolute_percentage_error", {}, "linear", 1, None),
+    ("mean_absolute_percentage_error", {}, "sigmoid", 1, "doubtful"),
+    ("mean_squared_logarithmic_error", {}, "softplus", 1, None),
+    ("mean_squared_logarithmic_error", {}, "relu", 1, None),
+    ("mean_squared_logarithmic_error", {}, "linear", 1, "doubtful"),
+    ("mean_squared_logarithmic_error", {}, "sigmoid", 1, "doubtful"),
+    ("log_cosh", {}, "linear", 1, None),
+    ("log_cosh", {}, "tanh", 1, "doubtful"),
+    ("huber", {}, "linear", 1, None),
+    ("huber", {}, "softmax", 1, "impossible"),
+    ("poisson", {}, "exponential", 1, None),
+    ("poisson", {}, None, 1, None),
+    ("poisson", {}, "linear", 1, "impossible"),
+    ("poisson", {}, "sigmoid", 1, "doubtful"),
+    ("kl_divergence", {}, "softmax", 3, None),
+    ("kl_divergence", {}, "sigmoid", 3, "impossible"),
+    ("kl_divergence", {}, "linear", 3, "impossible"),
+    ("kl_divergence", {}, None, 1, "impossible"),
+    ("cosine_similarity", {}, "linear", 3, None),
+    ("cosine_similarity", {}, "tanh", 3, None),
+    ("cosine_similarity", {}, "linear", 1, "impossible"),
+    ("hinge", {}, "linear", 1, None),
+    ("hinge", {}, "tanh", 1, None),
+    ("hinge", {}, "sigmoid", 1, "doubtful"),
+    ("squared_hinge", {}, "relu", 1, "doubtful"),
+    ("categorical_hinge", {}, "linear", 3, None),
+    ("categorical_hinge", {}, "linear", 1, "impossible"),
+    ("binary_focal_crossentropy", {}, "sigmoid", 1, None),
+    ("binary_focal_crossentropy", {}, "softmax", 3, "impossible"),
+    ("binary_focal_crossentropy", {}, "linear", 1, "impossible"),
+    ("binary_focal_crossentropy", {"from_logits": True}, "linear", 1, None),
+    ("binary_focal_crossentropy", {"from_logits": True}, "log_softmax", 3, "doubtful"),
+    ("categorical_focal_crossentropy", {}, "softmax", 3, None),
+    ("categorical_focal_crossentropy", {}, "sigmoid", 3, "impossible"),
+    ("categorical_focal_crossentropy", {"from_logits": True}, "linear", 3, None),
+    ("categorical_focal_crossentropy", {"alpha": [0.5, 0.5]}, "softmax", 3, "impossible"),
+    ("categorical_focal_crossentropy", {"alpha": [0.5, 0.5, 1.0]}, "softmax", 3, None),
+    ("dice", {}, "sigmoid", 1, None),
+    ("dice", {}, "softmax", 3, None),
+    ("dice", {}, "linear", 1, "impossible"),
+    ("dice", {"axis": 1}, "sigmoid", 1, None),
+    ("dice", {"axis": [1, 2]}, "sigmoid", 1, "impossible"),
+    ("dice", {"axis": [1, -1]}, "sigmoid", 1, "impossible"),
+    ("tversky", {}, "tanh", 1, "impossible"),
+    ("tversky", {}, "hard_sigmoid", 1, None),
 ]
 
 
@@ -241,7 +299,10 @@ def test_label_out_of_range_costs_nothing_rather_than_nan() -> None:
     assert np.isfinite(value).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+PLACEWISE = [name for name in NAMES if not loss(type=name).relates_places]
+
+
+@pytest.mark.parametrize("name", PLACEWISE)
 def test_every_place_has_a_loss_of_its_own(name: str) -> None:
     part = loss(type=name)
     prediction = np.stack([VALUES, VALUES[::-1]], axis=1)
@@ -252,3 +313,82 @@ def test_every_place_has_a_loss_of_its_own(name: str) -> None:
         for i in range(2)
     ]
     np.testing.assert_allclose(whole, np.stack(halves, axis=1), rtol=1e-12)
+
+
+SETTINGS = {"hinge": "linear", "squared_hinge": "linear", "poisson": "softplus", "kl_divergence": "softmax"}
+SETTINGS |= {"dice": "sigmoid", "tversky": "sigmoid", "mean_squared_logarithmic_error": "softplus"}
+SETTINGS |= {name: "sigmoid" for name in NAMES if name.startswith("binary")}
+SETTINGS |= {name: "softmax" for name in NAMES if "categorical" in name and name.endswith("crossentropy")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_loss_trains_natively_as_on_the_reference(name: str) -> None:
+    layers = [{"type": "dense", "units": 4, "activation": "tanh"}]
+    assert_trains_alike(
+        [*layers, {"type": "dense", "units": 3, "activation": SETTINGS.get(name, "linear")}], name, inputs=(5,)
+    )
+
+
+@pytest.mark.parametrize("name", ["hinge", "squared_hinge"])
+def test_answers_no_may_be_0_or_minus_1(name: str) -> None:
+    part = loss(type=name)
+    zeros, signs = (
+        compute(lambda t, p: part.per_place(t, Prediction(p)), batch(targets), batch(LOGITS))
+        for targets in (TARGETS["binary"], TARGETS["binary"] * 2 - 1)
+    )
+    np.testing.assert_array_equal(zeros, signs)
+
+
+@pytest.mark.parametrize(("name", "function"), FOCAL)
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 3.5])
+def test_focal_losses_are_finite_where_an_answer_is_certain(name: str, function: str, gamma: float) -> None:
+    part, made = loss(type=name, gamma=gamma), activation(function)
+    assert made is not None
+    target, logits = batch([[0.0, 1.0], [0.0, 1.0]]), batch([[300.0, -300.0], [-300.0, 300.0]])
+    value = compute(lambda t, z: part.per_place(t, Prediction(made.apply(z), made, z)), target, logits)
+    gradient = compute_gradients(lambda t, z: part.per_place(t, Prediction(made.apply(z), made, z)), target, logits)[-1]
+    assert np.isfinite(value).all()
+    assert np.isfinite(gradient).all()
+    assert value[0] > 50.0, "certain and wrong"
+    assert value[1] < 1e-3, "certain and right"
+
+
+def test_focal_loss_without_focus_is_cross_entropy() -> None:
+    plain, focal = loss(type="binary_crossentropy"), loss(type="binary_focal_crossentropy", gamma=0.0)
+    found = [
+        compute(lambda t, p, part=part: part.per_place(t, Prediction(p)), batch(TARGETS["binary"]), batch(VALUES))
+        for part in (plain, focal)
+    ]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
+
+
+def test_tversky_with_halves_is_dice() -> None:
+    found = [
+        compute(
+            lambda t, p, name=name: loss(type=name, axis=[1]).per_place(t, Prediction(p)),
+            batch(TARGETS["binary"]),
+            batch(VALUES),
+        )
+        for name in ("dice", "tversky")
+    ]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["dice", "tversky"])
+@pytest.mark.parametrize("axis", [None, [0, 1], [1, 2], -1])
+def test_overlaps_leave_out_what_a_mask_names(name: str, axis: Any) -> None:
+    part = loss(type=name, axis=axis)
+    chances, answers = np.stack([VALUES, VALUES[::-1]], axis=1), np.stack([TARGETS["binary"]] * 2, axis=1)
+    counted = np.array([[True, False], [True, False]])
+    dirty = np.where(counted[..., np.newaxis], chances, np.nan)
+    masked = compute(
+        lambda t, p, m: part.per_place(t, Prediction(p, mask=m)), batch(answers), batch(dirty), batch(counted)
+    )
+    short = compute(lambda t, p: part.per_place(t, Prediction(p)), batch(answers[:, :1]), batch(chances[:, :1]))
+    np.testing.assert_allclose(masked[:, 0] if axis == -1 else masked, short[:, 0] if axis == -1 else short, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["dice", "tversky", "binary_focal_crossentropy"])
+def test_a_model_with_padding_trains_natively_as_on_the_reference(name: str) -> None:
+    tokens = {"type": "embedding", "input_dim": 5, "output_dim": 3, "mask_zero": True}
+    assert_trains_alike([tokens, {"type": "dense", "units": 2, "activation": "sigmoid"}], name, inputs=(4,))

@@ -145,7 +145,7 @@ def _mean(loss: Loss, target: Value, prediction: Prediction, weights: Value | No
     except IRError as error:
         message = f"{loss.type} does not fit an output of shape {prediction.value.shape[1:]}"
         raise ConfigError([Problem(message, path, str(error).split(": ")[-1])]) from error
-    if weights is None:
+    if weights is None or loss.relates_places:
         total = ir.reduce_sum(mean_per_sample(places))
         return total, total / graph.batch_size()
     # As in Keras, the mean is over the places of all samples together, so that long sequences count for more.

@@ -42,28 +42,32 @@ def with_values(loss: str, prediction: Prediction) -> list[Finding]:
 def with_probabilities(loss: str, prediction: Prediction) -> list[Finding]:
     """For a loss that takes its prediction as probabilities, each for itself (sigmoid) or of classes (softmax)."""
     activation = prediction.activation_name
-    exclusive = loss != "binary_crossentropy"
+    exclusive = not _is_binary(loss)
     wanted = "softmax" if exclusive else "sigmoid"
     if activation is None or activation == wanted:
         return []
     low, high = interval(prediction)
     if low < 0 or high > 1:
         message = f"`{loss}` needs probabilities, but the output's activation is `{activation}`"
-        return [Finding("impossible", message, f"use activation `{wanted}`, or give the loss `from_logits: true`")]
+        logits = ", or give the loss `from_logits: true`" if "crossentropy" in loss else ""
+        return [Finding("impossible", message, f"use activation `{wanted}`{logits}")]
     if exclusive:
         message = f"`{loss}` needs probabilities that sum to 1 over the classes, but `{activation}` gives one per unit"
-        return [Finding("impossible", message, "use activation `softmax`, or loss `binary_crossentropy`")]
+        other = "binary_focal_crossentropy" if "focal" in loss else "binary_crossentropy"
+        return [Finding("impossible", message, f"use activation `softmax`, or loss `{other}`")]
     if activation == "softmax":
         message = f"`{loss}` takes every unit for itself, but `softmax` makes them share a sum of 1"
-        hint = "use activation `sigmoid`, or loss `categorical_crossentropy` or `sparse_categorical_crossentropy`"
-        return [Finding("impossible", message, hint)]
+        others = "`categorical_crossentropy` or `sparse_categorical_crossentropy`"
+        if "focal" in loss:
+            others = "`categorical_focal_crossentropy`"
+        return [Finding("impossible", message, f"use activation `sigmoid`, or loss {others}")]
     return []
 
 
 def with_logits(loss: str, prediction: Prediction) -> list[Finding]:
     """For a loss that turns its prediction into probabilities itself."""
     activation = prediction.activation_name
-    if activation is None or (activation == "log_softmax" and loss != "binary_crossentropy"):
+    if activation is None or (activation == "log_softmax" and not _is_binary(loss)):
         return []
     low, high = interval(prediction)
     if low >= 0 and high <= 1:
@@ -73,6 +77,64 @@ def with_logits(loss: str, prediction: Prediction) -> list[Finding]:
         message = f"`{loss}` with `from_logits` expects any number, but `{activation}` limits the output"
         return [Finding("doubtful", message, "use activation `linear`")]
     return []
+
+
+def _is_binary(loss: str) -> bool:
+    """Whether every unit is a question of its own for a loss of probabilities."""
+    return loss.startswith("binary")
+
+
+def with_parts_of_one(loss: str, prediction: Prediction) -> list[Finding]:
+    """For a loss of overlaps, whose units are memberships from 0 to 1."""
+    low, high = interval(prediction)
+    if prediction.activation is None or (low >= 0 and high <= 1):
+        return []
+    message = f"`{loss}` needs memberships from 0 to 1, but the output's activation is `{prediction.activation.type}`"
+    return [Finding("impossible", message, "use activation `sigmoid`, or `softmax` over several classes")]
+
+
+def with_rates(loss: str, prediction: Prediction) -> list[Finding]:
+    """For a loss that takes the logarithm of its prediction."""
+    if prediction.activation is None:
+        return []
+    activation, (low, high) = prediction.activation.type, interval(prediction)
+    if low < 0:
+        message = f"`{loss}` takes the logarithm of the output, but `{activation}` may be negative"
+        return [Finding("impossible", message, "use activation `softplus` or `exponential`")]
+    if high < math.inf:
+        message = f"`{loss}` usually measures an output without a limit, but `{activation}` ends at {high:g}"
+        return [Finding("doubtful", message, "use activation `softplus` or `exponential`")]
+    return []
+
+
+def with_amounts(loss: str, prediction: Prediction) -> list[Finding]:
+    """For a loss that takes whatever is below 0 as 0."""
+    if prediction.activation is None:
+        return []
+    activation, (low, high) = prediction.activation.type, interval(prediction)
+    if low < 0:
+        message = f"`{loss}` takes negative predictions as 0, without a gradient, and `{activation}` may be negative"
+        return [Finding("doubtful", message, "use activation `softplus` or `relu`")]
+    if high < math.inf:
+        message = f"`{loss}` usually measures an output without a limit, but `{activation}` ends at {high:g}"
+        return [Finding("doubtful", message, "use activation `softplus` or `relu`")]
+    return []
+
+
+def with_margins(loss: str, prediction: Prediction) -> list[Finding]:
+    """For a loss that wants scores above 1 for yes and below −1 for no."""
+    if prediction.activation is None or interval(prediction)[0] < 0:
+        return []
+    message = f"`{loss}` wants scores below -1 for no, but `{prediction.activation.type}` is never negative"
+    return [Finding("doubtful", message, "use activation `linear` or `tanh`")]
+
+
+def with_directions(loss: str, prediction: Prediction) -> list[Finding]:
+    """For a loss of the angle between vectors of the last axis."""
+    if units(prediction) > 1:
+        return []
+    message = f"`{loss}` compares directions, but the output has one unit, which has a sign only"
+    return [Finding("impossible", message, "use `mean_squared_error`, or several units")]
 
 
 def with_classes(loss: str, prediction: Prediction) -> list[Finding]:

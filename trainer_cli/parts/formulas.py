@@ -45,6 +45,31 @@ def log_softmax(logits: Value, axis: int = -1) -> Value:
     return less - ir.log(ir.reduce_sum(ir.exp(less), axis, keepdims=True))
 
 
+def power(base: Value, exponent: float) -> Value:
+    """`base^exponent` of a base of at least 0 and a fixed exponent of at least 0, with finite gradients everywhere."""
+    if exponent == 0.0:
+        return ir.ones_like(base)
+    if exponent in (1.0, 2.0):
+        return base if exponent == 1.0 else ir.square(base)
+    # The gradient of a power below 1 has no limit at 0.
+    return ir.power(ir.maximum(base, 1e-7) if exponent < 1.0 else ir.maximum(base, 0.0), exponent)
+
+
+def as_signs(target: Value) -> Value:
+    """Answers as −1 and 1: targets 0 become −1, all others stay."""
+    return ir.select(ir.equal(target, 0.0), -1.0, target)
+
+
+def cosine(x: Value, y: Value) -> Value:
+    """The cosine of the angle between vectors of the last axis: two `(batch, …, features)` → `(batch, …)`.
+
+    Squared norms are taken as at least 1e-14, so that a vector of zeros gives 0.
+    """
+    squares = (ir.maximum(ir.reduce_sum(ir.square(each), -1), 1e-14) for each in (x, y))
+    first, second = (ir.sqrt(each) for each in squares)
+    return ir.reduce_sum(x * y, -1) / (first * second)
+
+
 def misfit_axis(part: str, axis: int, shape: Shape) -> str | None:
     """Why a function cannot run along an axis, counted from either end, of a batch of this shape, or None."""
     counted = axis + len(shape) if axis < 0 else axis

@@ -56,12 +56,16 @@ class Loss(Part):
 
     target: ClassVar[TargetForm] = "values"
 
+    relates_places: ClassVar[bool] = False
+    """Whether a number is of several places at once, as an overlap is. Such a loss gives `(batch, …)` of any further
+    axes, and leaves out what the prediction's mask names itself."""
+
     @abstractmethod
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         """Write the loss's IR: `(batch, …)`, one number for every vector along the prediction's last axis.
 
         `target` is int for `labels` and float otherwise. The mean over places and samples, and leaving out those that
-        a mask names, is not the loss's task.
+        a mask names, is not the loss's task, unless it `relates_places`.
         """
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:

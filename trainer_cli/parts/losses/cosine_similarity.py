@@ -1,0 +1,24 @@
+"""Cosine similarity: target and predicted vectors in, the negative cosine of the angle between them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts import agreement, formulas
+from trainer_cli.parts.loss import Finding, Loss, Prediction
+
+ALIASES = ("cosine_proximity",)
+
+
+class CosineSimilarity(Loss):
+    """`−Σ y·ŷ / (‖y‖·‖ŷ‖)` over the last axis: −1 for equal directions, 1 for opposite ones.
+
+    Target and prediction: `(batch, …, features)`. Norms are taken as at least 1e-7, so that vectors of zeros give 0.
+    """
+
+    def per_place(self, target: Value, prediction: Prediction) -> Value:
+        return -formulas.cosine(target, prediction.value)
+
+    def findings(self, prediction: Prediction) -> Sequence[Finding]:
+        return agreement.with_one_unit(prediction) or agreement.with_directions(self.type, prediction)
