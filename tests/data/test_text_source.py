@@ -13,8 +13,9 @@ import pytest
 from trainer_cli.data.encoding import Encoding
 from trainer_cli.data.prepare import Dataset, apply, prepare
 from trainer_cli.data.source import INPUT, TARGET
-from trainer_cli.data.sources.text import PADDING, UNKNOWN, Text
+from trainer_cli.data.sources.text import Text
 from trainer_cli.data.targets import TargetSpec
+from trainer_cli.data.vocabulary import PADDING, UNKNOWN
 from trainer_cli.errors import DataError
 
 LABELS = {TARGET: TargetSpec("labels")}

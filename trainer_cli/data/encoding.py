@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from trainer_cli.data.scaling import Scaling
 from trainer_cli.data.source import TARGET, Split, Table
 from trainer_cli.data.targets import TargetEncoding
+from trainer_cli.data.vocabulary import Vocabulary
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
+
+InputEncoding: TypeAlias = Scaling | Vocabulary
+
+
+def _input_encoding(value: dict[str, Any]) -> InputEncoding:
+    return Vocabulary.from_json(value) if "vocabulary" in value else Scaling.from_json(value)
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """Scaling of the inputs (fitted on the training split alone), classes of the targets, and what the source learned.
+    """Scaling or vocabulary of the inputs (fitted on the training split alone), classes of the targets, and what the
+    source learned.
 
     `features` are the names of the inputs' columns, where they have any. `seed` and `digest` are those of the split,
     so that the rows held out can be found again.
     """
 
-    inputs: dict[str, Scaling]
+    inputs: dict[str, InputEncoding]
     targets: dict[str, TargetEncoding]
     seed: int
     digest: str
@@ -41,7 +49,7 @@ class Encoding:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Encoding:
         return cls(
-            inputs={name: Scaling.from_json(scaling) for name, scaling in value["inputs"].items()},
+            inputs={name: _input_encoding(given) for name, given in value["inputs"].items()},
             targets={name: TargetEncoding.from_json(target) for name, target in value["targets"].items()},
             seed=value["seed"],
             digest=value["digest"],

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer_cli.data.encoding import Encoding
+from trainer_cli.data.encoding import Encoding, InputEncoding
 from trainer_cli.data.scaling import fit_scaling, whole_numbers
-from trainer_cli.data.source import PartName, Source, Split, SplitSpec, Table, check_targets
+from trainer_cli.data.source import InputArray, PartName, ScalingMode, Source, Split, SplitSpec, Table, check_targets
 from trainer_cli.data.splits import HELD_OUT, split_rows
 from trainer_cli.data.targets import TargetSpec, fit_target
+from trainer_cli.data.vocabulary import fit_vocabulary
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.loss import TargetForm
@@ -42,12 +43,11 @@ def prepare(
     """
     table = source.read(folder)
     check_targets(targets, list(table.targets))
+    bounds = tokens or {}
     parts = _rows_by_part(source, table, seed, {name: spec.form for name, spec in targets.items()})
     encoding = Encoding(
         inputs={
-            name: whole_numbers(source.scaling, given, (tokens or {}).get(name))
-            if given.whole or name in (tokens or {})
-            else fit_scaling(source.scaling, given, parts["train"])
+            name: _fit_input(source.scaling, given, parts["train"], name in bounds, bounds.get(name))
             for name, given in table.inputs.items()
         },
         targets={name: fit_target(table.targets[name], spec) for name, spec in targets.items()},
@@ -63,6 +63,17 @@ def prepare(
         elif name in table.parts:
             splits[name] = encoding.encode(table.parts[name])
     return Dataset(splits["train"], splits.get("validation"), splits.get("test"), encoding, table.digest)
+
+
+def _fit_input(
+    mode: ScalingMode, given: InputArray, rows: np.ndarray | None, declared: bool, bound: int | None
+) -> InputEncoding:
+    """Learn from the training rows. `declared`: the model takes whole numbers, below `bound` if that is known."""
+    if given.words is not None:
+        return fit_vocabulary(given, rows, bound)
+    if given.whole or declared:
+        return whole_numbers(mode, given, bound)
+    return fit_scaling(mode, given, rows)
 
 
 def apply(

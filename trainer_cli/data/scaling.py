@@ -8,6 +8,7 @@ from typing import Any
 
 from trainer_cli.data.files import shown
 from trainer_cli.data.source import BYTE_SCALE, InputArray, Origin, ScalingMode
+from trainer_cli.data.vocabulary import check_room
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
 
@@ -54,6 +55,8 @@ class Scaling:
     def apply(self, given: InputArray, rows: np.ndarray | None) -> np.ndarray:
         """The given rows (None: all), scaled, C-contiguous. Raises DataError where a value does not fit."""
         values, origin, features = given.values, given.origin, given.features
+        if given.words is not None:
+            raise DataError(f"{origin.file}: holds tokens as text, the model was trained on numbers")
         if values.shape[1:] != self.shape:
             raise DataError(f"{origin.file}: rows have shape {values.shape[1:]}, the model was trained on {self.shape}")
         if self.dtype == "uint8":
@@ -103,11 +106,8 @@ def whole_numbers(mode: ScalingMode, given: InputArray, bound: int | None) -> Sc
     if mode != "none" and not given.whole:
         message = f"`scaling: {mode}` would change the whole numbers that the `input` layer declares"
         raise ConfigError([Problem(message, ("data", "scaling"), hint="leave it out, or set it to none")])
-    if bound is not None and given.tokens is not None and given.tokens > bound:
-        raise DataError(
-            f"{given.origin.file}: there are {given.tokens} different tokens, the model takes numbers below {bound}",
-            hint=f"set the embedding's `input_dim` to {given.tokens}, or the data's `vocabulary_size` to {bound}",
-        )
+    if given.tokens is not None:
+        check_room(given.origin.file, given.tokens, bound)
     return Scaling("none", values.shape[1:], "int32", bound=bound)
 
 

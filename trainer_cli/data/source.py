@@ -6,6 +6,7 @@ A source knows one file format and nothing of training: it neither splits, scale
 from __future__ import annotations
 
 from abc import abstractmethod
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -80,7 +81,8 @@ class Signature(NamedTuple):
 class Origin(NamedTuple):
     """Where the rows of a table come from, for messages: the file, and how its rows are counted there.
 
-    `names`: every row has a file of its own.
+    `names`: every row has a file of its own. `pieces`: the rows come from several files, each with the number of its
+    first row here.
     """
 
     file: str
@@ -88,20 +90,44 @@ class Origin(NamedTuple):
     first: int = 0
     lines: np.ndarray | None = None
     names: Sequence[str] | None = None
+    pieces: tuple[tuple[int, Origin], ...] = ()
 
     def at(self, row: int) -> str:
         """`data/iris.csv, line 12`."""
         if self.names is not None:
             return self.names[row]
+        if self.pieces:
+            begin, origin = self.pieces[bisect_right(self.pieces, row, key=lambda piece: piece[0]) - 1]
+            return origin.at(row - begin)
         number = self.first + row if self.lines is None else int(self.lines[row])
         return f"{self.file}, {self.word} {number}"
+
+
+def joined(origins: Sequence[tuple[int, Origin]]) -> Origin:
+    """The origin of the rows of several files one after the other, given with the files' numbers of rows."""
+    if len(origins) == 1:
+        return origins[0][1]
+    pieces, total = [], 0
+    for rows, origin in origins:
+        pieces.append((total, origin))
+        total += rows
+    return Origin(f"{origins[0][1].file} and {len(origins) - 1} more", pieces=tuple(pieces))
+
+
+class Words(NamedTuple):
+    """What the codes of an input of tokens stand for, and how many tokens (padding and unknown among them) are to be
+    told apart at most; `vocabulary`: the tokens from number 2 on, where the config gives them."""
+
+    names: Sequence[str]
+    most: int | None = None
+    vocabulary: tuple[str, ...] | None = None
 
 
 class InputArray(NamedTuple):
     """All rows of one input, rows first: finite floats, uint8 or whole numbers; `features` are its columns' names.
 
     `whole`: the elements are whole numbers such as tokens, which are never scaled; `tokens`: how many different ones
-    there can be, where the source knows.
+    there can be, where the source knows. With `words` they are codes of tokens that are given as text, -1 for padding.
     """
 
     values: np.ndarray
@@ -109,6 +135,7 @@ class InputArray(NamedTuple):
     features: tuple[str, ...] | None = None
     whole: bool = False
     tokens: int | None = None
+    words: Words | None = None
 
 
 class TargetArray(NamedTuple):

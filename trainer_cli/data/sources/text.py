@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,19 +23,14 @@ from trainer_cli.data.source import (
     Table,
     TargetArray,
 )
+from trainer_cli.data.vocabulary import PADDING, UNKNOWN, WORD, by_frequency, numbering
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
 
 ALIASES = ("txt",)
 
-PADDING = "[PAD]"
-"""The token 0, which no text holds: a model with `mask_zero` passes over it."""
-UNKNOWN = "[UNK]"
-"""The token 1, which stands for all that the vocabulary lacks."""
-
 _MOST_BYTES = 1 << 29
-_WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 _CODE_POINTS = 0x110000
 
 Name = Annotated[str, Field(min_length=1)]
@@ -197,14 +191,11 @@ class _Tokens(NamedTuple):
 
     def vocabulary(self, most: int | None) -> list[str]:
         """The tokens that occur, the most frequent first and equals in the order of their code points."""
-        counts = np.bincount(self.codes, minlength=len(self.names)).tolist()
-        found = sorted((-count, name) for count, name in zip(counts, self.names, strict=True) if count)
-        return [name for _, name in found[:most]]
+        return by_frequency(np.bincount(self.codes, minlength=len(self.names)), self.names, most)
 
     def numbers(self, vocabulary: Sequence[str]) -> np.ndarray:
         """The tokens as numbers of the vocabulary, int32."""
-        places = {name: number for number, name in enumerate(vocabulary, start=2)}
-        return np.asarray([places.get(name, 1) for name in self.names], np.int32)[self.codes]
+        return numbering(self.names, vocabulary)[self.codes]
 
 
 def _characters(text: str, file: str) -> _Tokens:
@@ -217,7 +208,7 @@ def _characters(text: str, file: str) -> _Tokens:
 
 def _words(text: str, file: str) -> _Tokens:
     places: dict[str, int] = {}
-    codes = array("i", (places.setdefault(found.group(), len(places)) for found in _WORD.finditer(text)))
+    codes = array("i", (places.setdefault(found.group(), len(places)) for found in WORD.finditer(text)))
     return _Tokens(file, np.frombuffer(codes, np.int32) if codes else np.zeros(0, np.int32), list(places))
 
 

@@ -1,0 +1,249 @@
+"""A text file with a JSON object per line in, a table of numbers, padded sequences or tokens with their targets out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from trainer_cli.data.files import digest, expand, nearest, not_utf8, open_bytes, shown
+from trainer_cli.data.records import Column, Layout, SequenceSpec, layout_of
+from trainer_cli.data.source import (
+    INPUT,
+    TARGET,
+    InputArray,
+    InputSignature,
+    Origin,
+    Signature,
+    Source,
+    SplitSpec,
+    Table,
+    TargetArray,
+    Words,
+    joined,
+)
+from trainer_cli.errors import DataError
+from trainer_cli.lazy import np
+from trainer_cli.parts.families import Refusal, refusal
+
+ALIASES = ("jsonl", "ndjson")
+
+_LONGEST_LINE = 1 << 28
+_ROWS_LOOKED_AT = 1000
+"""Rows among which the signature looks for one whose list is not empty."""
+
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Name], Field(min_length=1)]
+
+
+class JsonLines(Source):
+    """A JSON object per line; gzipped if the name ends in `.gz`. Blank lines are passed over, other keys ignored.
+
+    `input` names the key of the input: a number, or nested lists of numbers of one shape in all rows; or several keys
+    with a number each. With `sequence`, lists may be of any length: of numbers (tokens or measurements), of lists of
+    numbers (a vector per step), or of texts. Texts are tokens; a text that is not in a list is taken apart by `unit`.
+    Token 0 is padding and token 1 whatever the vocabulary lacks; the others are those of the training rows, the most
+    frequent first, and as many as `vocabulary_size` leaves room for.
+
+    `target` names the key to predict: a number, a class as text or number, or a list of numbers. For a model with
+    several inputs or outputs `input` and `target` are mappings of their names to keys.
+    """
+
+    path_fields: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
+
+    path: Name | Names = Field(description="the file, or several, or patterns such as `days/*.jsonl`")
+    input: Name | Names | Annotated[dict[Name, Name | Names], Field(min_length=1)] = Field(
+        description="the key of the input, or several with a number each; by input name if there are several inputs"
+    )
+    target: Name | dict[Name, Name] | None = Field(
+        default=None, description="the key to predict; by output name if there are several; null: nothing"
+    )
+    sequence: SequenceSpec | None = Field(default=None, description="how lists become rows of one length")
+    pad_target: bool = Field(
+        default=False, description="whether targets are lists of any length as well, padded like the input"
+    )
+    unit: Literal["word", "character"] = Field(default="word", description="what a text is taken apart into")
+    vocabulary_size: int | None = Field(
+        default=None,
+        ge=3,
+        le=1 << 24,
+        description="the most tokens that are told apart, padding and unknown among them; default: all",
+    )
+    vocabulary: Names | None = Field(
+        default=None, description="the tokens from number 2 on, in order; default: learned from the training rows"
+    )
+    validation_path: Name | Names | None = Field(default=None, description="files of their own for the validation data")
+    test_path: Name | Names | None = Field(default=None, description="files of their own for the test data")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.sequence is not None and self.scaling != "none":
+            message = "padded sequences are not scaled: the padding would change its value"
+            raise refusal([Refusal("sequence_scaled", message, "leave `scaling` out", ("scaling",))])
+        if self.pad_target and self.sequence is None:
+            raise refusal([Refusal("sequence_missing", "`pad_target` needs `sequence`", where=("pad_target",))])
+        return self
+
+    @property
+    def _inputs(self) -> dict[str, list[str]]:
+        given = self.input if isinstance(self.input, dict) else {INPUT: self.input}
+        return {name: [keys] if isinstance(keys, str) else keys for name, keys in given.items()}
+
+    @property
+    def _targets(self) -> dict[str, str]:
+        if self.target is None:
+            return {}
+        return self.target if isinstance(self.target, dict) else {TARGET: self.target}
+
+    @property
+    def own_parts(self) -> tuple[str, ...]:
+        given = (("validation", self.validation_path), ("test", self.test_path))
+        return tuple(name for name, path in given if path is not None)
+
+    def signature(self, folder: Path) -> Signature:
+        layouts = self._layouts(expand(folder, self.path))
+        inputs = {
+            name: InputSignature(layout.shape, "int32" if layout.kind == "tokens" else "float32")
+            for name, layout in layouts.items()
+        }
+        return Signature(inputs, tuple(self._targets))
+
+    def read(self, folder: Path) -> Table:
+        files = {"train": expand(folder, self.path)}
+        for name in self.own_parts:
+            files[name] = expand(folder, getattr(self, f"{name}_path"))
+        layouts = self._layouts(files["train"])
+        total = digest([path for paths in files.values() for path in paths])
+        parts = {name: self._table(files[name], layouts, total, {}) for name in self.own_parts}
+        return self._table(files["train"], layouts, total, parts)
+
+    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
+        update = {
+            "path": str(file),
+            "target": self.target if with_target else None,
+            "split": SplitSpec(),
+            "validation_path": None,
+            "test_path": None,
+        }
+        return self.model_copy(update=update)
+
+    def _layouts(self, paths: Sequence[Path]) -> dict[str, Layout]:
+        """How each input looks, from the first row that shows it; its keys must be there."""
+        wanted, found = self._inputs, {}
+        first = None
+        for where, record in islice(_rows(paths[0]), _ROWS_LOOKED_AT):
+            first = first or where
+            for key in [key for keys in wanted.values() for key in keys] + list(self._targets.values()):
+                if key not in record:
+                    raise DataError(f"{where}: there is no key `{key}`", hint=nearest(key, list(record), "keys"))
+            for name, keys in wanted.items():
+                if name not in found:
+                    layout = layout_of([record[key] for key in keys], keys, self.sequence, where)
+                    if layout is not None:
+                        found[name] = layout
+            if len(found) == len(wanted):
+                return found
+        if first is None:
+            raise DataError(f"{paths[0]}: holds no rows")
+        missing = next(key for name, (key, *_) in wanted.items() if name not in found)
+        raise DataError(f"{paths[0]}, key `{missing}`: the lists of the first {_ROWS_LOOKED_AT} rows are all empty")
+
+    def _table(self, paths: Sequence[Path], layouts: dict[str, Layout], total: str, parts: dict[str, Table]) -> Table:
+        columns = {
+            name: Column(keys, layouts[name], self.sequence, self.unit == "character")
+            for name, keys in self._inputs.items()
+        }
+        targets: dict[str, list[Any]] = {name: [] for name in self._targets}
+        origins = []
+        for path in paths:
+            lines = []
+            for where, record in _rows(path):
+                lines.append(int(where.rpartition(" ")[2]))
+                for column in columns.values():
+                    column.add(record, where)
+                for name, key in self._targets.items():
+                    if key not in record:
+                        raise DataError(f"{where}: there is no key `{key}`")
+                    targets[name].append(record[key])
+            if not lines:
+                raise DataError(f"{path}: holds no rows")
+            origins.append((len(lines), Origin(str(path), "line", lines=np.asarray(lines, np.int64))))
+        origin = joined(origins)
+        return Table(
+            inputs={name: self._input(column, origin) for name, column in columns.items()},
+            targets={
+                name: TargetArray(self._target(key, targets[name], origin), origin, (key,))
+                for name, key in self._targets.items()
+            },
+            digest=total,
+            parts=parts,
+        )
+
+    def _input(self, column: Column, origin: Origin) -> InputArray:
+        if column.layout.kind != "tokens":
+            named = tuple(column.keys) if column.layout == ("numbers", (len(column.keys),)) else None
+            return InputArray(column.array(), origin, named)
+        vocabulary = None if self.vocabulary is None else tuple(self.vocabulary)
+        words = Words(list(column.names), self.vocabulary_size, vocabulary)
+        return InputArray(column.array(), origin, whole=True, words=words)
+
+    def _target(self, key: str, values: list[Any], origin: Origin) -> np.ndarray:
+        """Text, or numbers in the shape of the first row's."""
+        if isinstance(values[0], str):
+            for row, value in enumerate(values):
+                if not isinstance(value, str) or not value.strip():
+                    raise DataError(f"{origin.at(row)}, key `{key}`: expected a class as text, found {shown(value)}")
+            return np.asarray([value.strip() for value in values])
+        sequence = self.sequence if self.pad_target else None
+        seen = (
+            layout_of([value], [key], sequence, origin.at(row))
+            for row, value in enumerate(values)
+            if not _is_text(value)
+        )
+        layout = next((layout for layout in seen if layout is not None), None)
+        if layout is None:
+            raise DataError(f"{origin.at(0)}, key `{key}`: expected a number or a class, found {shown(values[0])}")
+        column = Column([key], layout, sequence, False)
+        for row, value in enumerate(values):
+            column.add({key: value}, origin.at(row))
+        return column.array()
+
+
+def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every row with its place, `days.jsonl, line 12`. Raises DataError."""
+    with open_bytes(path) as file:
+        number = 0
+        while line := file.readline(_LONGEST_LINE + 1):
+            number += 1
+            where = f"{path}, line {number}"
+            if len(line) > _LONGEST_LINE:
+                raise DataError(f"{where}: is longer than {_LONGEST_LINE >> 20} MiB")
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError:
+                raise not_utf8(path) from None
+            if not text.strip():
+                continue
+            try:
+                record = json.loads(text.rstrip(), parse_constant=_refuse_constant)
+            except json.JSONDecodeError as error:
+                hint = "every line must be a JSON object of its own"
+                raise DataError(f"{where}, column {error.colno}: is no JSON: {error.msg}", hint=hint) from None
+            except (ValueError, RecursionError) as error:
+                words = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+                raise DataError(f"{where}: {words}") from None
+            if not isinstance(record, dict):
+                raise DataError(f'{where}: expected an object such as {{"key": 1}}, found {shown(record)}')
+            yield where, record
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and any(isinstance(item, str) for item in value))
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"expected a finite number, found {shown(name)}")
