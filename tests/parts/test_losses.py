@@ -9,6 +9,7 @@ import pytest
 
 from tests.alike import assert_trains_alike
 from tests.numeric import batch, check_gradients, compute, compute_gradients
+from trainer_cli.compiler.program import InputSpec
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph, Value
 from trainer_cli.parts.activation import Activation
@@ -391,4 +392,6 @@ def test_overlaps_leave_out_what_a_mask_names(name: str, axis: Any) -> None:
 @pytest.mark.parametrize("name", ["dice", "tversky", "binary_focal_crossentropy"])
 def test_a_model_with_padding_trains_natively_as_on_the_reference(name: str) -> None:
     tokens = {"type": "embedding", "input_dim": 5, "output_dim": 3, "mask_zero": True}
-    assert_trains_alike([tokens, {"type": "dense", "units": 2, "activation": "sigmoid"}], name, inputs=(4,))
+    assert_trains_alike(
+        [tokens, {"type": "dense", "units": 2, "activation": "sigmoid"}], name, inputs=InputSpec((4,), "int32")
+    )
