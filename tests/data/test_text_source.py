@@ -134,7 +134,7 @@ def test_several_files_and_archives_are_one_text(tmp_path: Path):
     (tmp_path / "1.txt").write_text("ab")
     (tmp_path / "3.txt.gz").write_bytes(gzip.compress(b"ef"))
     source = Text(path=["*.txt", "3.txt.gz"], length=5)
-    assert source.missing(tmp_path) == []
+    assert source.absent(tmp_path) == []
     dataset = prepared(source, tmp_path)
     assert names_of(dataset, dataset.train.inputs[INPUT][0]) == list("abcde")
     assert source.anchored(tmp_path).read(Path("/")).digest == dataset.digest

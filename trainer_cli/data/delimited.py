@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -18,8 +18,17 @@ from trainer_cli.data.source import Origin
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 
+TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
+FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
+_GAP = "say what becomes of missing values, for example `missing: median`; or fill or drop the row"
+_TEXT = "leave the column out of `features`, or read it as `columns: {{{}: {{kind: categorical}}}}`"
+
 _ROWS_AT_ONCE = 128
 """Rows parsed before their text becomes numbers: converted in bulk while it is in cache (4,096 take twice as long)."""
+
+
+MISSING = frozenset({"", "?", "na", "n/a", "nan", "null"})
+"""What a cell that holds nothing may say, in capitals or not, where missing values are not refused."""
 
 
 class Header(NamedTuple):
@@ -62,8 +71,13 @@ class DelimitedFile(NamedTuple):
     def positions(self, wanted: Sequence[str]) -> list[int]:
         return self.header().positions(wanted)
 
-    def read(self, features: list[str], targets: list[str]) -> tuple[np.ndarray, list[list[str]], Origin]:
-        """The features as (rows, columns) float64, the text of each target column, and the rows' line numbers."""
+    def read(
+        self, features: list[str], targets: list[str], gaps: Collection[str] = ()
+    ) -> tuple[np.ndarray, list[list[str]], Origin]:
+        """The features as (rows, columns) float64, the text of each target column, and the rows' line numbers.
+
+        A feature among `gaps` may have missing values, which become NaN.
+        """
         values = np.empty((_ROWS_AT_ONCE, len(features)))
         texts: list[list[str]] = [[] for _ in targets]
         starts: list[int] = []
@@ -76,7 +90,7 @@ class DelimitedFile(NamedTuple):
                 columns = list(zip(*(record for _, record in rows), strict=True))
                 if len(starts) > len(values):
                     values.resize((2 * len(values), len(features)), refcheck=False)
-                self._convert([columns[place] for place in inputs], features, starts[before:], values[before:])
+                self._convert([columns[place] for place in inputs], features, starts[before:], values[before:], gaps)
                 for text, place in zip(texts, outputs, strict=True):
                     text.extend(map(intern, columns[place]))
         if not starts:
@@ -87,19 +101,44 @@ class DelimitedFile(NamedTuple):
         values.resize((len(starts), len(features)), refcheck=False)
         return values, texts, origin
 
-    def _convert(self, columns: list[tuple[str, ...]], names: list[str], starts: list[int], values: np.ndarray) -> None:
+    def _convert(
+        self,
+        columns: list[tuple[str, ...]],
+        names: list[str],
+        starts: list[int],
+        values: np.ndarray,
+        gaps: Collection[str],
+    ) -> None:
         """Write the numbers of some rows to the head of `values`; look for the bad cell only if there is one."""
         try:
             for position, cells in enumerate(columns):
-                values[: len(starts), position] = np.fromiter(map(float, cells), np.float64, len(cells))
-            sound = bool(np.isfinite(values[: len(starts)]).all())
+                read = _number_or_gap if names[position] in gaps else float
+                values[: len(starts), position] = np.fromiter(map(read, cells), np.float64, len(cells))
+            finite = np.isfinite(values[: len(starts)])
+            if gaps:
+                finite |= np.isnan(values[: len(starts)])
+            sound = bool(finite.all())
         except ValueError:
             sound = False
         # Python reads 1_000 as a number, no other program does.
         if not sound or any("_" in "".join(cells) for cells in columns):
             for row, start in enumerate(starts):
                 for name, cells in zip(names, columns, strict=True):
-                    check_number(cells[row], f"{self.path}, line {start}", name, feature=True)
+                    if name not in gaps or not is_missing(cells[row]):
+                        check_number(cells[row], f"{self.path}, line {start}", name, feature=True)
+
+    def distinct(self, columns: list[str], gaps: Collection[str], most: int) -> list[int]:
+        """How many categories each column holds in the first `most` rows."""
+        found: list[set[str]] = [set() for _ in columns]
+        with self._open() as (header, records):
+            places = header.positions(columns)
+            for _, record in islice(records, most):
+                for texts, place in zip(found, places, strict=True):
+                    texts.add(record[place])
+        return [
+            len({text.strip() for text in texts if not _is_gap(text, name in gaps)})
+            for name, texts in zip(columns, found, strict=True)
+        ]
 
     @contextmanager
     def _open(self) -> Iterator[tuple[Header, Iterator[tuple[int, list[str]]]]]:
@@ -166,6 +205,16 @@ def _without_nul(lines: Iterator[str], path: Path) -> Iterator[str]:
         yield line
 
 
+def is_missing(text: str) -> bool:
+    """Whether a cell says that there is no value."""
+    return text.strip().lower() in MISSING
+
+
+def _number_or_gap(text: str) -> float:
+    # "nan" itself is a gap here, and float() reads it as one.
+    return math.nan if is_missing(text) else float(text)
+
+
 def is_number(text: str) -> bool:
     try:
         float(text)
@@ -178,9 +227,9 @@ def check_number(text: str, place: str, column: str, feature: bool) -> None:
     """Raise a DataError if a cell holds no finite number."""
     where = f"{place}, column `{column}`"
     if not text.strip():
-        raise DataError(f"{where}: the cell is empty", hint="missing values are not filled in; fill or drop the row")
+        raise DataError(f"{where}: the cell is empty", hint=_GAP if feature else "fill or drop the row")
     if not is_number(text):
-        hint = "text cannot be a feature; list the numeric columns under `features`" if feature else None
+        hint = _TEXT.format(column) if feature else None
         raise DataError(f"{where}: expected a number, found {shown(text)}", hint=hint)
     if not math.isfinite(float(text)):
         raise DataError(f"{where}: expected a finite number, found {shown(text)}")
@@ -206,3 +255,47 @@ def numbers_or_text(texts: list[str], origin: Origin, column: str) -> np.ndarray
     if all(is_number(text) for text in set(texts)):
         return numbers_of(texts, origin, column)
     return np.asarray([text.strip() for text in texts])
+
+
+def booleans(texts: list[str], origin: Origin, column: str, gaps: bool) -> np.ndarray:
+    """A column of yes and no in any of its spellings: 1, 0 and NaN for a missing value, float64."""
+    meanings = {text: _meaning(text) for text in set(texts)}
+    for row, text in enumerate(texts):
+        if meanings[text] is None or (meanings[text] != meanings[text] and not gaps):
+            _refuse_gap(text, origin.at(row), column, gaps)
+            raise DataError(f"{origin.at(row)}, column `{column}`: expected true or false, found {shown(text)}")
+    return np.fromiter((meanings[text] for text in texts), np.float64, len(texts))
+
+
+def _meaning(text: str) -> float | None:
+    if is_missing(text):
+        return math.nan
+    lowered = text.strip().lower()
+    return 1.0 if lowered in TRUE else 0.0 if lowered in FALSE else None
+
+
+def codes(texts: list[str], origin: Origin, column: str, gaps: bool) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A column of categories as codes, float64 with NaN for a missing value; and what the codes stand for.
+
+    Where gaps are refused, only an empty cell is one: `NA` may be a category.
+    """
+    places: dict[str, int] = {}
+    known: dict[str, float] = {}
+    for row, text in enumerate(texts):
+        if text in known:
+            continue
+        if _is_gap(text, gaps):
+            _refuse_gap(text, origin.at(row), column, gaps)
+            known[text] = math.nan
+        else:
+            known[text] = places.setdefault(text.strip(), len(places))
+    return np.fromiter((known[text] for text in texts), np.float64, len(texts)), tuple(places)
+
+
+def _is_gap(text: str, gaps: bool) -> bool:
+    return is_missing(text) if gaps else not text.strip()
+
+
+def _refuse_gap(text: str, place: str, column: str, gaps: bool) -> None:
+    if is_missing(text) and not gaps:
+        raise DataError(f"{place}, column `{column}`: the cell is {'no value' if text.strip() else 'empty'}", hint=_GAP)

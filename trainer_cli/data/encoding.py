@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from trainer_cli.data.columns import Columns
 from trainer_cli.data.scaling import Scaling
 from trainer_cli.data.source import TARGET, Split, Table
 from trainer_cli.data.targets import TargetEncoding
@@ -13,10 +14,12 @@ from trainer_cli.data.vocabulary import Vocabulary
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 
-InputEncoding: TypeAlias = Scaling | Vocabulary
+InputEncoding: TypeAlias = Scaling | Vocabulary | Columns
 
 
 def _input_encoding(value: dict[str, Any]) -> InputEncoding:
+    if "columns" in value:
+        return Columns.from_json(value)
     return Vocabulary.from_json(value) if "vocabulary" in value else Scaling.from_json(value)
 
 

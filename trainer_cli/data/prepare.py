@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer_cli.data.columns import fit_columns
 from trainer_cli.data.encoding import Encoding, InputEncoding
 from trainer_cli.data.scaling import fit_scaling, whole_numbers
 from trainer_cli.data.source import InputArray, PartName, ScalingMode, Source, Split, SplitSpec, Table, check_targets
@@ -71,6 +72,11 @@ def _fit_input(
     """Learn from the training rows. `declared`: the model takes whole numbers, below `bound` if that is known."""
     if given.words is not None:
         return fit_vocabulary(given, rows, bound)
+    if given.columns is not None:
+        if declared:
+            message = "the model takes whole numbers, and columns with categories, gaps or their own scaling are none"
+            raise ConfigError([Problem(message, ("data", "columns"))])
+        return fit_columns(given, rows)
     if given.whole or declared:
         return whole_numbers(mode, given, bound)
     return fit_scaling(mode, given, rows)

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,6 +19,9 @@ from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import SOURCES, PartField, Refusal, refusal
 from trainer_cli.parts.part import Part
+
+if TYPE_CHECKING:
+    from trainer_cli.data.columns import RawColumn
 
 INPUT = "input"
 """The input's name in sources that have one."""
@@ -33,6 +36,10 @@ SCALING = "how inputs are scaled: none, unit (divided by 255), standardize or mi
 """The description of `scaling`, for sources with a default of their own."""
 
 BYTE_SCALE = 1.0 / 255.0
+
+Missing: TypeAlias = Literal["refuse", "mean", "median", "zero", "indicator"]
+"""What becomes of a cell that holds nothing: an error; the training rows' mean or median (of categories: the most
+frequent); 0 (of categories: none); the mean, and a further number that tells that it is missing."""
 
 PartName: TypeAlias = Literal["train", "validation", "test"]
 
@@ -128,6 +135,7 @@ class InputArray(NamedTuple):
 
     `whole`: the elements are whole numbers such as tokens, which are never scaled; `tokens`: how many different ones
     there can be, where the source knows. With `words` they are codes of tokens that are given as text, -1 for padding.
+    `columns`: these are to be encoded column by column, and NaN is a missing value.
     """
 
     values: np.ndarray
@@ -136,6 +144,7 @@ class InputArray(NamedTuple):
     whole: bool = False
     tokens: int | None = None
     words: Words | None = None
+    columns: tuple[RawColumn, ...] | None = None
 
 
 class TargetArray(NamedTuple):
@@ -240,7 +249,7 @@ class Source(Part):
             name: (value,) if isinstance(value, str) else tuple(value) for name, value in given if value is not None
         }
 
-    def missing(self, folder: Path) -> list[Path]:
+    def absent(self, folder: Path) -> list[Path]:
         """The paths that lead to nothing."""
         return [folder / path for paths in self.paths.values() for path in paths if not matching(folder / path)]
 

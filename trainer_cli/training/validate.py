@@ -130,7 +130,7 @@ def _signature(loaded: LoadedConfig, read_data: bool) -> Signature | None:
 
 def _missing_files(loaded: LoadedConfig) -> list[Path]:
     source = loaded.config.data
-    return [] if source is None else source.missing(loaded.folder)
+    return [] if source is None else source.absent(loaded.folder)
 
 
 def unknown_input_reason(loaded: LoadedConfig) -> str:

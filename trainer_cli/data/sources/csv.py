@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from trainer_cli.data.delimited import DelimitedFile, Header, numbers_of, numbers_or_text
-from trainer_cli.data.files import digest
+from trainer_cli.data.columns import ColumnSpec, RawColumn
+from trainer_cli.data.delimited import DelimitedFile, Header, booleans, codes, numbers_of, numbers_or_text
+from trainer_cli.data.files import digest, expand
 from trainer_cli.data.source import (
     INPUT,
     TARGET,
     InputArray,
     InputSignature,
+    Missing,
     Origin,
     Signature,
     Source,
     SplitSpec,
     Table,
     TargetArray,
+    joined,
 )
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
+
+_TABBED = (".tsv", ".tab")
+_ROWS_LOOKED_AT = 1 << 16
+"""Rows among which the signature counts categories; if there are more, the model is compiled again after reading."""
 
 Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[list[Name], Field(min_length=1)]
@@ -38,11 +47,16 @@ class Csv(Source):
     as `pixel_*`. For a model with several inputs `features` is a mapping of their names to lists, and for one with
     several outputs `target` maps theirs to columns. `validation_path` and `test_path` name files of their own for
     these parts.
+
+    Features are numbers unless `columns` says otherwise, by name or pattern: a categorical column becomes one number
+    per category, 1 for the row's own and 0 for the others; a boolean one is 1 for true, yes, t, y and 1. `missing` says
+    what becomes of cells that are empty or hold `?`, `NA`, `N/A`, `NaN` or `null`. Categories, means and ranges are
+    those of the training rows.
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
 
-    path: Name = Field(description="the file, relative to the config's folder")
+    path: Name | Names = Field(description="the file, or several, or patterns such as `days/*.csv`")
     target: Name | Names | dict[Name, Name | Names] | None = Field(
         default=None,
         description="the column to predict, or a list of numeric ones; by output name if several",
@@ -52,9 +66,19 @@ class Csv(Source):
         description="the input columns in the model's order, by input name if there are several; default: all but the "
         "target",
     )
-    delimiter: Literal[",", ";", "\t", "|", " "] = Field(default=",", description="what separates the cells of a row")
-    validation_path: Name | None = Field(default=None, description="a file of its own for the validation data")
-    test_path: Name | None = Field(default=None, description="a file of its own for the test data")
+    columns: dict[Name, ColumnSpec] = Field(
+        default_factory=dict, description="how feature columns are read that are not plain numbers, by name or pattern"
+    )
+    missing: Missing = Field(
+        default="refuse",
+        description="what becomes of missing values: an error; the column's mean or median (of categories: the most "
+        "frequent one); zero; or indicator: the mean, and a number more that tells that it is missing",
+    )
+    delimiter: Literal[",", ";", "\t", "|", " "] | None = Field(
+        default=None, description="what separates the cells of a row; default: a tab in `.tsv` files, else a comma"
+    )
+    validation_path: Name | Names | None = Field(default=None, description="files of their own for the validation data")
+    test_path: Name | Names | None = Field(default=None, description="files of their own for the test data")
 
     @model_validator(mode="after")
     def _name_each_column_once(self) -> Self:
@@ -89,19 +113,31 @@ class Csv(Source):
         return tuple(name for name, path in given if path is not None)
 
     def signature(self, folder: Path) -> Signature:
-        features, targets = self._choose(DelimitedFile(folder / self.path, self.delimiter).header())
-        return Signature({name: InputSignature((len(columns),)) for name, columns in features.items()}, tuple(targets))
+        first = self._files(folder, self.path)[0]
+        features, targets = self._choose(first.header())
+        inputs = {}
+        for name, columns in features.items():
+            plans = self._plans(columns)
+            learned = [plan.name for plan in plans if plan.kind == "categorical" and plan.categories is None]
+            gaps = {plan.name for plan in plans if plan.missing != "refuse"}
+            counts = first.distinct(learned, gaps, _ROWS_LOOKED_AT) if learned else ()
+            seen = dict(zip(learned, counts, strict=True))
+            widths = [plan.width(seen.get(plan.name, len(plan.categories or ()))) for plan in plans]
+            inputs[name] = InputSignature((sum(widths),))
+        return Signature(inputs, tuple(targets))
 
     def read(self, folder: Path) -> Table:
-        main = DelimitedFile(folder / self.path, self.delimiter)
-        own = {"validation": self.validation_path, "test": self.test_path}
-        others = {name: DelimitedFile(folder / path, self.delimiter) for name, path in own.items() if path is not None}
-        features, targets = self._choose(main.header())
+        files = {"train": self._files(folder, self.path)}
+        for name in self.own_parts:
+            files[name] = self._files(folder, getattr(self, f"{name}_path"))
+        everything = [file for part in files.values() for file in part]
+        features, targets = self._choose(everything[0].header())
         # Headers of all files first: a wrong name in the small file should not wait for the large one.
-        for file in others.values():
+        for file in everything[1:]:
             file.positions(_each([*features.values(), *targets.values()]))
-        total = digest([main.path, *(file.path for file in others.values())])
-        parts = {name: self._read(file, features, targets, total, {}) for name, file in others.items()}
+        total = digest([file.path for file in everything])
+        main = files.pop("train")
+        parts = {name: self._read(part, features, targets, total, {}) for name, part in files.items()}
         return self._read(main, features, targets, total, parts)
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
@@ -114,6 +150,27 @@ class Csv(Source):
             "test_path": None,
         }
         return self.model_copy(update=update)
+
+    def _files(self, folder: Path, given: str | list[str]) -> list[DelimitedFile]:
+        return [
+            DelimitedFile(path, self.delimiter or ("\t" if path.name.removesuffix(".gz").endswith(_TABBED) else ","))
+            for path in expand(folder, given)
+        ]
+
+    def _plans(self, names: Sequence[str]) -> list[RawColumn]:
+        """How each of these features is read."""
+        plans = []
+        for name in names:
+            spec = self.columns.get(name)
+            if spec is None:
+                spec = next((each for pattern, each in self.columns.items() if fnmatchcase(name, pattern)), None)
+            plans.append(self._plan(name, spec or ColumnSpec()))
+        return plans
+
+    def _plan(self, name: str, spec: ColumnSpec) -> RawColumn:
+        scaling = spec.scaling or (self.scaling if spec.kind == "numeric" else "none")
+        categories = None if spec.categories is None else tuple(spec.categories)
+        return RawColumn(name, spec.kind, spec.missing or self.missing, scaling, spec.unseen, categories)
 
     def _choose(self, file: Header) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         """The columns of every input and of every target, after checking that they exist."""
@@ -136,23 +193,33 @@ class Csv(Source):
 
     def _read(
         self,
-        file: DelimitedFile,
+        files: Sequence[DelimitedFile],
         features: dict[str, list[str]],
         targets: dict[str, list[str]],
         total: str,
         parts: dict[str, Table],
     ) -> Table:
-        inputs, outputs = _each(features.values()), _each(targets.values())
-        values, texts, origin = file.read(inputs, outputs)
-        places = {name: place for place, name in enumerate(inputs)}
-        cells = dict(zip(outputs, texts, strict=True))
+        outputs = _each(targets.values())
+        plans = {plan.name: plan for plan in self._plans(_each(features.values()))}
+        plain = [name for name, plan in plans.items() if plan.kind == "numeric"]
+        as_text = _each([[name for name, plan in plans.items() if plan.kind != "numeric"], outputs])
+        gaps = {name for name, plan in plans.items() if plan.missing != "refuse"}
+        read = [file.read(plain, as_text, gaps) for file in files]
+        origin = joined([(len(values), origin) for values, _, origin in read])
+        values = read[0][0] if len(read) == 1 else np.concatenate([values for values, _, _ in read])
+        cells = {
+            name: list(chain.from_iterable(texts[place] for _, texts, _ in read)) for place, name in enumerate(as_text)
+        }
+        numbers = {name: values[:, place] for place, name in enumerate(plain)}
+        for name, plan in plans.items():
+            if plan.kind == "boolean":
+                numbers[name] = booleans(cells[name], origin, name, plan.missing != "refuse")
+            elif plan.kind == "categorical":
+                numbers[name], words = codes(cells[name], origin, name, plan.missing != "refuse")
+                plans[name] = plan._replace(words=words)
         return Table(
             inputs={
-                name: InputArray(
-                    values if columns == inputs else values[:, [places[column] for column in columns]],
-                    origin,
-                    tuple(columns),
-                )
+                name: self._input([plans[column] for column in columns], numbers, values, origin)
                 for name, columns in features.items()
             },
             targets={
@@ -168,6 +235,17 @@ class Csv(Source):
             parts=parts,
             learned={"features": features},
         )
+
+    def _input(
+        self, plans: Sequence[RawColumn], numbers: Mapping[str, np.ndarray], values: np.ndarray, origin: Origin
+    ) -> InputArray:
+        """Plain numbers, scaled all alike, as they are; other columns with what is needed to encode each."""
+        names = tuple(plan.name for plan in plans)
+        if all((plan.kind, plan.missing, plan.scaling) == ("numeric", "refuse", self.scaling) for plan in plans):
+            whole = names == tuple(numbers)
+            return InputArray(values if whole else np.stack([numbers[name] for name in names], axis=1), origin, names)
+        matrix = np.stack([numbers[name] for name in names], axis=1)
+        return InputArray(matrix, origin, names, columns=tuple(plans))
 
     def _target(self, name: str, texts: list[list[str]], columns: list[str], origin: Origin) -> np.ndarray:
         """One column as numbers or text, `(rows,)`; several as numbers, `(rows, columns)`."""
