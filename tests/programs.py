@@ -74,11 +74,11 @@ def train(
     slices: int = 10**9,
     seed: int = 5,
     hyperparameters: dict[str, float] | None = None,
+    precision: str = "float64",
 ) -> tuple[State, list[Slice]]:
     """The state after a number of steps over epochs of all rows, in calls of at most `slices` steps, and their sums."""
-    executable = open_target(target, threads=threads if target == "cpu" else None).compile(
-        program, batch_size=batch_size
-    )
+    options: dict[str, Any] = {"threads": threads} if target == "cpu" else {"precision": precision}
+    executable = open_target(target, **options).compile(program, batch_size=batch_size)
     executable.load(program.initial_state(seed))
     found: list[Slice] = []
     done = 0
