@@ -102,3 +102,13 @@ def at_label(x: Value, labels: Value) -> Value:
     """
     wide = ir.broadcast_to(ir.reshape(labels, (*labels.shape, 1)), x.shape)
     return ir.reduce_sum(ir.select(ir.equal(wide, ir.iota(wide, -1)), x, 0.0), -1)
+
+
+def among_best(scores: Value, labels: Value, k: int) -> Value:
+    """1 where fewer than k scores exceed the label's, else 0: `(batch, …, classes)`, `(batch, …)` → `(batch, …)`.
+
+    A score that is no number counts as one that exceeds all.
+    """
+    own = ir.reshape(at_label(scores, labels), (*labels.shape, 1))
+    larger = 1.0 - ir.cast(ir.less_equal(scores, own), "float")
+    return ir.cast(ir.less(ir.reduce_sum(larger, -1), float(k)), "float")

@@ -6,6 +6,8 @@ from trainer_cli.ir.graph import Value
 from trainer_cli.parts.confusion import ConfusionMetric, Totals, by_class
 from trainer_cli.parts.loss import Prediction, TargetForm
 
+ALIASES = ("sensitivity",)
+
 
 class Recall(ConfusionMetric):
     """`true positives / (true positives + false negatives)`, 0 where there was nothing to find."""

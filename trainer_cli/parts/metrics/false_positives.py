@@ -1,0 +1,19 @@
+"""False positives: targets and a prediction in, the number of wrong decisions for yes out."""
+
+from __future__ import annotations
+
+from trainer_cli.ir.graph import Value
+from trainer_cli.parts.confusion import CountMetric, by_class
+from trainer_cli.parts.loss import Prediction, TargetForm
+
+
+class FalsePositives(CountMetric):
+    """How often the prediction said yes and was wrong, over the epoch."""
+
+    direction = "min"
+
+    def statistics(
+        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
+    ) -> dict[str, Value]:
+        predicted, truth = self.decisions(target, prediction, form)
+        return {"count": by_class(predicted * (1.0 - truth), weights)}

@@ -1,0 +1,17 @@
+"""Sparse categorical cross-entropy: classes and probabilities (or logits) in, its mean over the epoch out."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from trainer_cli.parts.loss_metric import LossMetric
+
+ALIASES = ("scce",)
+
+
+class SparseCategoricalCrossentropy(LossMetric):
+    """The mean of `−log p[y]` over samples and places, computed as the loss of this name is."""
+
+    from_logits: bool | None = Field(
+        default=None, description="the prediction is logits; as the loss has it if not given"
+    )
