@@ -75,7 +75,7 @@ def classes(weights: Any, rows: int, by_class: bool) -> dict[str, Any]:
         score = score + random.uniform(0, 0.01, score.shape)
     score = score / score.sum(-1, keepdims=True)
     best, w = score.argmax(-1), weights
-    each = {"labels": names, "zero_division": 0, "sample_weight": w}
+    each: dict[str, Any] = {"labels": names, "zero_division": 0, "sample_weight": w}
     values = [
         ({"type": "accuracy"}, of.accuracy_score(labels, best, sample_weight=w)),
         ({"type": "matthews_correlation"}, of.matthews_corrcoef(labels, best, sample_weight=w)),
