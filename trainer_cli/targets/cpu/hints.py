@@ -7,6 +7,7 @@ two vectors of 16 with 4 lanes idle.
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -39,6 +40,26 @@ def innermost(module: ir.Module, branch: Any, turns: int) -> None:
         ]
     name = f"{_MARK}{len(module.metadata)}"
     branch.set_metadata("llvm.loop", module.add_metadata([name, *advice]))
+
+
+def carries(body: list[ast.stmt]) -> bool:
+    """Whether a turn of a loop reads what the turn before it has left in a variable.
+
+    Such loops are sums and maxima, whose order is fixed, so that LLVM cannot make vectors of them; advised to, it
+    complains on the user's terminal.
+    """
+    written: set[str] = set()
+    early: set[str] = set()
+    for statement in body:
+        names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        added = {
+            node.target.id
+            for node in ast.walk(statement)
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
+        }
+        early |= ({node.id for node in names if isinstance(node.ctx, ast.Load)} | added) - written
+        written |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    return bool(early & written)
 
 
 def distinct(text: str) -> str:

@@ -221,7 +221,8 @@ class _FunctionWriter:
         builder.position_at_end(after_body)
         builder.store(builder.add(builder.load(counter), ir.Constant(WORD.llvm, step), flags=["nsw"]), counter)
         back = builder.branch(test)
-        if isinstance(first, int) and isinstance(stop, int) and step == 1 and not any(map(_repeats, node.body)):
+        constant = isinstance(first, int) and isinstance(stop, int) and step == 1
+        if constant and not any(map(_repeats, node.body)) and not hints.carries(node.body):
             hints.innermost(self.owner.module, back, stop - first)
         builder.position_at_end(after)
 
