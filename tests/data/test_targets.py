@@ -220,3 +220,12 @@ def test_labels_that_training_did_not_know(known: Any, new: Any, message: str):
     with pytest.raises(DataError) as error:
         fitted.apply(table(new))
     assert error.value.message == f"t.csv, {message}"
+
+
+def test_answers_of_minus_one_and_one_are_the_two_classes() -> None:
+    given = table([-1.0, 1.0, 1.0])
+    assert fit_target(given, TargetSpec("binary", (1,))).classes == ("-1", "1")
+    assert encode("binary", [-1.0, 1.0, 1.0], (1,)).tolist() == [[0.0], [1.0], [1.0]]
+    assert encode("binary", np.asarray([1, -1], np.int64), (1,)).tolist() == [[1.0], [0.0]]
+    with pytest.raises(DataError, match="expected 0 or 1, found `-1`"):
+        encode("binary", [-1.0, 0.0, 1.0], (1,))

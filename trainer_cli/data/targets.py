@@ -130,7 +130,8 @@ class TargetEncoding:
 def fit_target(target: TargetArray, spec: TargetSpec) -> TargetEncoding:
     """Choose the encoding from all rows of a target.
 
-    Whole numbers are class numbers already and stay what they are; text is numbered in sorted order.
+    Whole numbers are class numbers already and stay what they are; text is numbered in sorted order, and −1 and 1 of a
+    binary loss as text is.
     """
     form, shape = spec
     column = _Column(target)
@@ -148,7 +149,9 @@ def fit_target(target: TargetArray, spec: TargetSpec) -> TargetEncoding:
     if values.dtype.kind in "UO":
         classes = tuple(str(name) for name in np.unique(_as_text(values)))
     elif form == "binary":
-        classes = (0, 1)
+        # Answers may also be written as −1 and 1, as losses of margins have them; these are names of the two classes.
+        signs = bool((np.abs(values) == 1).all() and (values < 0).any())
+        classes = ("-1", "1") if signs else (0, 1)
     elif shape:
         classes = tuple(range(shape[-1]))
     else:
