@@ -13,6 +13,7 @@ EPILOG = (
 )
 
 COMMANDS = (
+    "init",
     "fit",
     "validate",
     "evaluate",
@@ -39,6 +40,7 @@ SWITCHES = (
     "--force",
     "--dry-run",
     "--no-data",
+    "--no-schema",
     "--help",
     "--version",
 )

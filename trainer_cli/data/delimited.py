@@ -65,7 +65,7 @@ class DelimitedFile(NamedTuple):
     delimiter: str
 
     def header(self) -> Header:
-        with self._open() as (header, _):
+        with self.opened() as (header, _):
             return header
 
     def positions(self, wanted: Sequence[str]) -> list[int]:
@@ -81,7 +81,7 @@ class DelimitedFile(NamedTuple):
         values = np.empty((_ROWS_AT_ONCE, len(features)))
         texts: list[list[str]] = [[] for _ in targets]
         starts: list[int] = []
-        with self._open() as (header, records):
+        with self.opened() as (header, records):
             inputs = header.positions(features)
             outputs = header.positions(targets)
             while rows := list(islice(records, _ROWS_AT_ONCE)):
@@ -130,7 +130,7 @@ class DelimitedFile(NamedTuple):
     def distinct(self, columns: list[str], gaps: Collection[str], most: int) -> list[int]:
         """How many categories each column holds in the first `most` rows."""
         found: list[set[str]] = [set() for _ in columns]
-        with self._open() as (header, records):
+        with self.opened() as (header, records):
             places = header.positions(columns)
             for _, record in islice(records, most):
                 for texts, place in zip(found, places, strict=True):
@@ -141,7 +141,7 @@ class DelimitedFile(NamedTuple):
         ]
 
     @contextmanager
-    def _open(self) -> Iterator[tuple[Header, Iterator[tuple[int, list[str]]]]]:
+    def opened(self) -> Iterator[tuple[Header, Iterator[tuple[int, list[str]]]]]:
         """The header, and the rows with the number of the line on which each begins."""
         try:
             with open_bytes(self.path) as raw:
