@@ -14,7 +14,7 @@ from trainer_cli.errors import DataError
 _MOST_CATEGORIES = 50
 _MOST_CLASSES = 20
 _FEW_ROWS = 10_000
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(?:[ .-][A-Za-z0-9_]+)*")
+_PLAIN = re.compile(r"(?:\.{0,2}/)*[A-Za-z][A-Za-z0-9_]*(?:[ ./-][A-Za-z0-9_]+)*")
 _KEYWORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
