@@ -124,6 +124,9 @@ def test_all_metrics_are_the_same_natively(form: TargetForm) -> None:
         split.targets["target"][:] = np.abs(split.targets["target"])
     (native, *_), (exact, *_) = (train(model, split, steps=3, target=target)[1] for target in ("cpu", "reference"))
     found, expected = (model.results(each.totals, each.rows) for each in (native, exact))
+    (threaded, *_) = train(model, split, steps=3, threads=3)[1]
+    for name, total in native.totals.items():
+        assert threaded.totals[name].tobytes() == total.tobytes(), name
     assert len(found) == len(metrics) + 1
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, rel=1e-4, abs=1e-5), key
