@@ -159,6 +159,11 @@ def test_what_does_not_fit_is_named(tmp_path: Path, cells: list[str], spec: dict
     assert caught.value.message == f"{tmp_path}/t.csv, {message}"
 
 
+def test_numbers_too_large_to_be_scaled_are_named(tmp_path: Path):
+    with pytest.raises(DataError, match=r"t\.csv, column `a`: its values are too large to be scaled"):
+        column(tmp_path, ["1e308", "-1e308", "NA"], missing="zero", scaling="standardize")
+
+
 def test_text_without_a_kind_tells_how_to_read_it(tmp_path: Path):
     with pytest.raises(DataError) as caught:
         prepared(tmp_path)

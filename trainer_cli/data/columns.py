@@ -111,16 +111,15 @@ def fit_columns(given: InputArray, rows: np.ndarray | None) -> Columns:
     assert given.columns is not None
     return Columns(
         tuple(
-            _fit(raw, given.values[:, place] if rows is None else given.values[rows, place])
+            _fit(raw, given.values[:, place] if rows is None else given.values[rows, place], given.origin.file)
             for place, raw in enumerate(given.columns)
         )
     )
 
 
-def _fit(raw: RawColumn, values: np.ndarray) -> FittedColumn:
+def _fit(raw: RawColumn, values: np.ndarray, file: str) -> FittedColumn:
     missing = np.isnan(values)
     present = values[~missing]
-    plain = FittedColumn(raw.name, raw.kind, raw.missing, raw.unseen, raw.scaling)
     if raw.kind == "categorical":
         counts = np.bincount(present.astype(np.int64), minlength=len(raw.words))
         seen = sorted(word for word, count in zip(raw.words, counts.tolist(), strict=True) if count)
@@ -144,8 +143,8 @@ def _fit(raw: RawColumn, values: np.ndarray) -> FittedColumn:
             # A constant's mean may be off by a rounding, and its deviation must then not be of that size.
             offset, divisor = (float(filled.mean()), float(filled.std())) if high > low else (low, 0.0)
     if not np.isfinite([offset, divisor]).all():
-        raise DataError(f"column `{raw.name}`: its values are too large to be scaled")
-    return FittedColumn(plain.name, raw.kind, raw.missing, raw.unseen, raw.scaling, offset, divisor or 1.0, fill)
+        raise DataError(f"{file}, column `{raw.name}`: its values are too large to be scaled")
+    return FittedColumn(raw.name, raw.kind, raw.missing, raw.unseen, raw.scaling, offset, divisor or 1.0, fill)
 
 
 def _scaled(fitted: FittedColumn, values: np.ndarray, given: InputArray, rows: np.ndarray | None) -> np.ndarray:
