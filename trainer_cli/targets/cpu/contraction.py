@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trainer_cli.compiler.kernels import storage
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.products import label_extents, labels
 from trainer_cli.ir.primitive import BATCH
@@ -47,11 +49,13 @@ class MatrixProduct:
     loops: list[Axis]
 
 
-def _axes(node: Value) -> list[Axis]:
+def _axes(node: Value, apart: Mapping[Value, int]) -> list[Axis]:
     a, b, result = labels(node.attributes["specification"])
     extents = label_extents(node)
-    left = dict(zip(a, strides(node.operands[0].shape), strict=True))
-    right = dict(zip(b, strides(node.operands[1].shape), strict=True))
+    left, right = (
+        dict(zip(names, strides(operand.shape, apart.get(storage(operand))), strict=True))
+        for names, operand in zip((a, b), node.operands, strict=True)
+    )
     out = dict(zip(result, strides(node.shape), strict=True))
     axes = []
     for label in dict.fromkeys(result + a + b):
@@ -73,9 +77,9 @@ def _mergeable(first: Axis, second: Axis) -> bool:
     return True
 
 
-def merged_axes(node: Value) -> list[Axis]:
+def merged_axes(node: Value, apart: Mapping[Value, int]) -> list[Axis]:
     """The axes of a contraction, neighbours that every operand holds together taken as one."""
-    axes = [axis for axis in _axes(node) if axis.batched or axis.extent != 1]
+    axes = [axis for axis in _axes(node, apart) if axis.batched or axis.extent != 1]
     changed = True
     while changed:
         changed = False
@@ -97,9 +101,12 @@ def merged_axes(node: Value) -> list[Axis]:
     return axes
 
 
-def matrix_product(node: Value) -> MatrixProduct | None:
-    """The contraction as matrix products, or None if it has none (a sum over two axes that lie apart)."""
-    axes = merged_axes(node)
+def matrix_product(node: Value, apart: Mapping[Value, int]) -> MatrixProduct | None:
+    """The contraction as matrix products, or None if it has none (a sum over two axes that lie apart).
+
+    `apart` has the elements between the rows of values whose rows do not follow each other.
+    """
+    axes = merged_axes(node, apart)
     depth = [axis for axis in axes if axis.result is None]
     if len(depth) > 1:
         return None

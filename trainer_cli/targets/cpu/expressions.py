@@ -107,20 +107,23 @@ def number_text(number: float) -> str:
     return repr(number)
 
 
-def strides(shape: Shape) -> list[int]:
-    """Elements between neighbours along each axis of a row-major value; only the batch extent may be unknown."""
+def strides(shape: Shape, apart: int | None = None) -> list[int]:
+    """Elements between neighbours along each axis of a row-major value; only the batch extent may be unknown.
+
+    With `apart`, that many lie between neighbours along the first axis.
+    """
     result, step = [0] * len(shape), 1
     for axis in range(len(shape) - 1, -1, -1):
         result[axis] = step
         if shape[axis] is not BATCH:
             step *= int(shape[axis])  # type: ignore[call-overload]
-    return result
+    return [apart, *result[1:]] if apart is not None and shape else result
 
 
-def linear_index(shape: Shape, coordinates: Sequence[str]) -> str:
+def linear_index(shape: Shape, coordinates: Sequence[str], apart: int | None = None) -> str:
     """The position of an element in a row-major buffer."""
     terms = []
-    for coordinate, step in zip(coordinates, strides(shape), strict=True):
+    for coordinate, step in zip(coordinates, strides(shape, apart), strict=True):
         if coordinate != "0":
             terms.append(coordinate if step == 1 else f"{coordinate} * {step}")
     return " + ".join(terms) or "0"
@@ -129,7 +132,8 @@ def linear_index(shape: Shape, coordinates: Sequence[str]) -> str:
 class Elements:
     """Writes the computation of single elements inside one kernel.
 
-    `pointer(value)` names the kernel's parameter for a buffer, `scalar(value)` the one for a replicated scalar.
+    `pointer(value)` names the kernel's parameter for a buffer, `scalar(value)` the one for a replicated scalar. `index`
+    gives the number of an element of a value, `place` its place in the buffer.
     `local` holds the names of values computed at the current element or row.
     """
 
@@ -139,14 +143,16 @@ class Elements:
         replicated: dict[Value, bool],
         pointer: Callable[[Value], str],
         scalar: Callable[[Value], str],
-        index: Callable[[Value, Coordinates], str] | None = None,
+        index: Callable[[Value, Coordinates], str],
+        place: Callable[[Value, Coordinates], str],
     ) -> None:
         self.lines = lines
         self.local: dict[Value, str] = {}
         self._replicated = replicated
         self._pointer = pointer
         self._scalar = scalar
-        self._index = index or (lambda value, coordinates: linear_index(value.shape, coordinates))
+        self._index = index
+        self._place = place
         self._known: dict[tuple[Value, Coordinates], str] = {}
 
     @contextmanager
@@ -179,7 +185,7 @@ class Elements:
         if value.op not in LEAF_TENSORS and value.op != "constant" and is_inline(value):
             return self._remember(key, self.compute(value, coordinates))
         base = storage(value)
-        loaded = f"{self._pointer(base)}[{self._index(value, coordinates)}]"
+        loaded = f"{self._pointer(base)}[{self._place(value, coordinates)}]"
         return self._remember(key, f"{loaded} != 0" if value.dtype == "bool" else loaded)
 
     def _remember(self, key: tuple[Value, Coordinates], expression: str) -> str:

@@ -30,9 +30,12 @@ _ROOTS: Mapping[str, Callable[[KernelWriter, Value], KernelSource]] = {
 }
 
 
-def write_kernel(kernel: Kernel, replicated: dict[Value, bool]) -> KernelSource:
-    """Write a kernel's source. Raises IRError for a root that this target does not know."""
-    writer = KernelWriter(kernel, replicated)
+def write_kernel(kernel: Kernel, replicated: dict[Value, bool], apart: Mapping[Value, int]) -> KernelSource:
+    """Write a kernel's source. `apart` has the elements between the rows of values whose rows do not follow each other.
+
+    Raises IRError for a root that this target does not know.
+    """
+    writer = KernelWriter(kernel, replicated, apart=apart)
     writer.declare()
     if kernel.root is None:
         return write_loops(writer)

@@ -18,6 +18,9 @@ from trainer_cli.ir.primitive import BATCH
 from trainer_cli.targets.cpu.expressions import Elements, linear_index
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
 
+MOST_EDGES = 9
+"""Edges of parts up to which each part has a loop of its own."""
+
 
 def write_loops(writer: KernelWriter) -> KernelSource:
     """Elementwise work, and reductions along rows."""
@@ -25,7 +28,7 @@ def write_loops(writer: KernelWriter) -> KernelSource:
     if kernel.outer is not None:
         _write_rows(writer, kernel.outer)
         return writer.finish(whole=False)
-    axes = _loop_axes(kernel, writer.replicated)
+    axes = _loop_axes(kernel, writer.replicated, writer.lies_apart)
     writer.absorbed = {f"i{axis}" for group in axes for axis in group[:-1]}
     elements = writer.elements()
     _nest(writer, axes, 0, elements)
@@ -41,6 +44,15 @@ def _nest(writer: KernelWriter, axes: list[list[int]], depth: int, elements: Ele
         writer.body(elements)
         return
     group = axes[depth]
+
+    def one(header: str) -> None:
+        with writer.lines.block(header):
+            so_far = f"i{axes[0][-1]}" if depth == 0 else f"h{depth - 1} * {extent} + {name}"
+            place = "here" if depth == len(axes) - 1 else f"h{depth}"
+            writer.lines.add(f"{place} = {so_far}")
+            with elements.scope():
+                _nest(writer, axes, depth + 1, elements)
+
     extent = 1
     for axis in group:
         extent *= 1 if domain[axis] is BATCH else int(domain[axis])  # type: ignore[call-overload]
@@ -52,20 +64,41 @@ def _nest(writer: KernelWriter, axes: list[list[int]], depth: int, elements: Ele
             inner *= int(domain[axis])  # type: ignore[call-overload]
         bounds = ("begin", "end") if inner == 1 else (f"begin * {inner}", f"end * {inner}")
         header = f"for {name} in range({bounds[0]}, {bounds[1]}):"
+    elif depth == len(axes) - 1 and len(group) == 1:
+        edges = _edges(writer.kernel, group[0])
+        for start, stop in itertools.pairwise(edges):
+            with elements.scope():
+                one(f"for {name} in range({start}, {stop}):" if len(edges) > 2 else f"for {name} in range({extent}):")
+        return
     else:
         header = f"for {name} in range({extent}):"
-    with writer.lines.block(header):
-        so_far = f"i{axes[0][-1]}" if depth == 0 else f"h{depth - 1} * {extent} + {name}"
-        place = "here" if depth == len(axes) - 1 else f"h{depth}"
-        writer.lines.add(f"{place} = {so_far}")
-        with elements.scope():
-            _nest(writer, axes, depth + 1, elements)
+    one(header)
 
 
-def _loop_axes(kernel: Kernel, replicated: dict[Value, bool]) -> list[list[int]]:
+def _edges(kernel: Kernel, axis: int) -> list[int]:
+    """Where along an axis the work of a kernel changes, because parts are put together there, from 0 to its extent.
+
+    Between two edges every condition of a padding or a concatenation has one answer, so that a loop needs no branch.
+    """
+    extent = int(kernel.domain[axis])  # type: ignore[call-overload]
+    edges = {0, extent}
+    for value in kernel.body:
+        if value.shape != kernel.domain:
+            continue
+        if value.op == "pad" and value.attributes["interior"][axis] == 0:
+            low, size = value.attributes["low"][axis], int(value.operands[0].shape[axis])  # type: ignore[call-overload]
+            edges |= {low, low + size}
+        elif value.op == "concatenate" and value.attributes["axis"] == axis:
+            sizes = [int(operand.shape[axis]) for operand in value.operands]  # type: ignore[call-overload]
+            edges |= set(itertools.accumulate(sizes))
+    return sorted(edges) if len(edges) <= MOST_EDGES else [0, extent]
+
+
+def _loop_axes(kernel: Kernel, replicated: dict[Value, bool], lies_apart: bool) -> list[list[int]]:
     """The domain's axes in groups that one loop can run over: neighbours that every read holds together.
 
-    A group's loop is named after its last axis. Axes of extent 1 need no loop.
+    A group's loop is named after its last axis. Axes of extent 1 need no loop. Where rows lie apart, the first axis has
+    a loop of its own.
     """
     named = any(value.op in MAPPED or reads_counter(value) for value in kernel.body)
     reads = [access.coordinates or () for value in kernel.body for access in reads_of(value, replicated)]
@@ -73,7 +106,13 @@ def _loop_axes(kernel: Kernel, replicated: dict[Value, bool]) -> list[list[int]]
     for axis, extent in enumerate(kernel.domain):
         if extent == 1 and axis > 0:
             continue
-        if groups and not named and all(_holds_both(coordinates, groups[-1][-1], axis) for coordinates in reads):
+        alone = lies_apart and groups == [[0]]
+        if (
+            groups
+            and not named
+            and not alone
+            and all(_holds_both(coordinates, groups[-1][-1], axis) for coordinates in reads)
+        ):
             groups[-1].append(axis)
         else:
             groups.append([axis])

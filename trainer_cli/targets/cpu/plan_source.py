@@ -6,7 +6,7 @@ that hold every address and number that a plan needs from outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trainer_cli.compiler.kernels import Kernel, LoopPlan, storage
@@ -19,6 +19,7 @@ from trainer_cli.ir.primitive import IRError
 from trainer_cli.targets.cpu.kernel_source import KernelSource, write_kernel
 from trainer_cli.targets.cpu.program import Argument, Move, Program, Sharing, Unit, Word, double_word
 from trainer_cli.targets.cpu.scalar_source import write_scalars
+from trainer_cli.targets.cpu.steps import rows_apart
 
 RUNTIME = Unit(
     "from trainer_cli.targets.cpu.runtime import copy_rows, gather_scaled, gather_words, run\n",
@@ -120,13 +121,15 @@ class _PlanWriter:
         self.sources: dict[Kernel, KernelSource] = {}
         # What the parameters of a loop's body stand for, where they are no buffers of their own.
         self.captured: dict[Value, Value] = {}
+        # Of the body of each loop, the values that lie in sequences; of each of them, the slot that follows the time.
+        self.apart: dict[Kernel, dict[Value, int]] = {}
+        self.placed: dict[Value, Argument] = {}
         # Slots behind those of the table.
         self.slots = 0
         self.scalars: dict[Value, int] = {}
 
     def write(self) -> PlanSource:
-        kernels = list(_with_bodies(self.schedule.partition.kernels, self.schedule.partition.replicated))
-        self.sources = {kernel: write_kernel(kernel, replicated) for kernel, replicated in kernels if not kernel.inner}
+        self._write_kernels(self.schedule.partition.kernels, self.schedule.partition.replicated, {})
         self._lay_out()
         # One slot behind the table is always 0: an argument that is a number of its own stands there.
         self.slots = self.table.size + 1
@@ -141,6 +144,15 @@ class _PlanWriter:
                 self._close_step()
             self.program.wait()
         return PlanSource(self.units, self.program, self.table, self.slots + self.program.longest, first_scalar)
+
+    def _write_kernels(self, kernels: list[Kernel], replicated: dict[Value, bool], apart: Mapping[Value, int]) -> None:
+        """Kernels, and those of the bodies of loops, each with what is known where it runs."""
+        for kernel in kernels:
+            if kernel.inner is None:
+                self.sources[kernel] = write_kernel(kernel, replicated, apart)
+            else:
+                inner = self.apart[kernel] = rows_apart(kernel)
+                self._write_kernels(kernel.inner.kernels, kernel.inner.replicated, inner)
 
     def _lay_out(self) -> None:
         table = self.table
@@ -271,9 +283,14 @@ class _PlanWriter:
                 self.captured[parameter] = operand
         projects = {value.attributes["position"]: value for value in kernel.stores if value.op == "project"}
 
+        apart = self.apart[kernel]
+
+        def row_step(value: Value) -> int:
+            return _bytes_of(value) * (length if storage(value) in apart else 1)
+
         def copy(source: Value, target: Value) -> None:
             places = (self._argument(buffer_of(source)), self._argument(buffer_of(target)))
-            self._copy(*places, _bytes_of(target), label=f"{kernel.label}, carry")
+            self._copy(*places, _bytes_of(target), row_step(source), label=f"{kernel.label}, carry")
 
         for parameter, operand in zip(plan.parameters[:carries], loop.operands, strict=False):
             if parameter is not None:
@@ -282,12 +299,19 @@ class _PlanWriter:
         for parameter, operand in zip(plan.parameters[carries:], loop.operands[carries:], strict=False):
             if parameter is not None and parameter not in self.captured:
                 moves.append(Move(self._slot(), self._argument(buffer_of(operand)), _bytes_of(parameter)))
-                incoming.append((Argument(moves[-1].target), parameter))
+                if parameter in apart:
+                    self.placed[parameter] = Argument(moves[-1].target)
+                else:
+                    incoming.append((Argument(moves[-1].target), parameter))
         for position, project in projects.items():
             if position >= carries:
                 result = plan.results[position]
                 moves.append(Move(self._slot(), self._argument(buffer_of(project)), _bytes_of(result)))
-                outgoing.append((Argument(moves[-1].target), result))
+                base = storage(result)
+                if base in apart and base not in self.placed:
+                    self.placed[base] = Argument(moves[-1].target)
+                else:
+                    outgoing.append((Argument(moves[-1].target), result))
         with self.program.loop(self._slot(), length, a["reverse"], moves):
             for place, parameter in incoming:
                 width, target = _bytes_of(parameter), self._argument(buffer_of(parameter))
@@ -296,7 +320,7 @@ class _PlanWriter:
                 self._call(inner, Split("rows"))
             for place, result in outgoing:
                 width, source = _bytes_of(result), self._argument(buffer_of(result))
-                self._copy(source, place, width, width, width * length, f"{kernel.label}, put")
+                self._copy(source, place, width, row_step(result), width * length, f"{kernel.label}, put")
             for position, parameter in enumerate(plan.parameters[:carries]):
                 result = plan.results[position]
                 if parameter is not None and storage(result) is not parameter:
@@ -310,6 +334,8 @@ class _PlanWriter:
             return Argument(self.table.leaves[key.name])
         if isinstance(key, TotalBuffer):
             return self._total(key.name)
+        if key in self.placed:
+            return self.placed[key]
         if key in self.captured:
             return self._argument(buffer_of(self.captured[key]))
         if key.op == "constant":
@@ -326,11 +352,3 @@ class _PlanWriter:
 def _bytes_of(value: Value) -> int:
     """Bytes of a row of a value."""
     return static_size(value.shape) * ITEM_SIZE[value.dtype]
-
-
-def _with_bodies(kernels: list[Kernel], replicated: dict[Value, bool]) -> Iterator[tuple[Kernel, dict[Value, bool]]]:
-    """Kernels and those of the bodies of loops, each with what is replicated where it runs."""
-    for kernel in kernels:
-        yield kernel, replicated
-        if kernel.inner is not None:
-            yield from _with_bodies(kernel.inner.kernels, kernel.inner.replicated)

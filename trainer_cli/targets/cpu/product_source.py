@@ -12,7 +12,7 @@ from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
 
 def write_contraction(writer: KernelWriter, root: Value) -> KernelSource:
     """Write a contraction as matrix products where it can be read so, else as plain loops."""
-    product = matrix_product(root)
+    product = matrix_product(root, writer.apart)
     return _write_product(writer, root, product) if product is not None else _write_plain_contraction(writer, root)
 
 

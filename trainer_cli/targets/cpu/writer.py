@@ -5,6 +5,7 @@ The files that write one kind of kernel each share it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trainer_cli.compiler.kernels import (
@@ -14,6 +15,7 @@ from trainer_cli.compiler.kernels import (
     identity_coordinates,
     reads_counter,
     reads_of,
+    storage,
 )
 from trainer_cli.compiler.partition import BufferKey, LeafBuffer, TotalBuffer, buffer_of
 from trainer_cli.ir.graph import Value
@@ -65,6 +67,8 @@ class KernelWriter:
     pointers: dict[BufferKey, str] = field(default_factory=dict)
     scalars: dict[Value, str] = field(default_factory=dict)
     here: str = "here"
+    # Of values whose rows do not follow each other in memory, the elements between two rows.
+    apart: Mapping[Value, int] = field(default_factory=dict)
     # Coordinates that a loop over several axes at once counts together with the one behind them.
     absorbed: set[str] = field(default_factory=set)
 
@@ -82,8 +86,20 @@ class KernelWriter:
             return self.here
         return linear_index(value.shape, ["0" if name in self.absorbed else name for name in coordinates])
 
+    def place(self, value: Value, coordinates: Coordinates) -> str:
+        """Where an element of a stored value lies in its buffer."""
+        apart = self.apart.get(storage(value))
+        if apart is None:
+            return self.index(value, coordinates)
+        return linear_index(value.shape, ["0" if name in self.absorbed else name for name in coordinates], apart)
+
+    @property
+    def lies_apart(self) -> bool:
+        """Whether the rows of something that the kernel reads or stores do not follow each other."""
+        return any(storage(value) in self.apart for value in (*self.kernel.reads, *self.kernel.stores))
+
     def elements(self) -> Elements:
-        return Elements(self.lines, self.replicated, self.pointer_of, self.scalar, self.index)
+        return Elements(self.lines, self.replicated, self.pointer_of, self.scalar, self.index, self.place)
 
     def declare(self) -> None:
         """Give the buffers that are written their parameters, whatever order the lines come to need them in."""
@@ -99,8 +115,9 @@ class KernelWriter:
         coordinates = identity_coordinates(shape)
         for value in self.kernel.stores:
             if value.shape == shape and value in elements.local:
-                name = elements.local[value]
-                self.lines.add(f"{self.pointer_of(value)}[{place}] = {stored_form(value, name)}")
+                there = self.place(value, coordinates) if value in self.apart else place
+                stored = stored_form(value, elements.local[value])
+                self.lines.add(f"{self.pointer_of(value)}[{there}] = {stored}")
         for value, name in self.kernel.updates:
             if value.shape == shape and (value in elements.local or not self.computes(value)):
                 read = elements.read(value, coordinates)
@@ -124,11 +141,14 @@ class KernelWriter:
         """The axes of the domain whose coordinate some line will name."""
         domain = self.kernel.domain
         needed: set[int] = set()
+        if any(value in self.apart for value in self.kernel.stores):
+            needed |= {axis for axis, extent in enumerate(domain) if extent != 1}
         for value in self.kernel.body:
             if value.op in MAPPED or reads_counter(value):
                 return {axis for axis, extent in enumerate(domain) if extent != 1}
             for access in reads_of(value, self.replicated):
-                if access.value.shape == domain and access.coordinates == identity_coordinates(domain):
+                here = access.value.shape == domain and access.coordinates == identity_coordinates(domain)
+                if here and storage(access.value) not in self.apart:
                     continue
                 needed |= {int(name[1:]) for name in access.coordinates or () if name.startswith("i")}
         return needed
