@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer_cli.targets.cpu.intrinsics import double_pointer, float_pointer, kernel_attributes, word_pointer
+from trainer_cli.targets.cpu.intrinsics import (
+    double_pointer,
+    float_pointer,
+    has_fused_multiply_add,
+    kernel_attributes,
+    word_pointer,
+)
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.lowering import NativeError
 
@@ -141,6 +147,22 @@ def test_arithmetic_of_types() -> None:
     assert d[1] == float(np.float32(-0.75)) + 1.5
     assert d[2] == pytest.approx(2.25 + math.exp(1.5) - 2, rel=1e-15)
     assert d[3] == 3.5
+
+
+def test_a_product_that_is_read_twice_is_one_number() -> None:
+    @linked
+    def run(floats: int) -> None:
+        f = float_pointer(floats)
+        square = f[0] * f[0]
+        f[1] = square - square
+        other = f[0] * f[0]
+        f[2] = other - f[3]
+
+    f = np.array([1.1, 7, 7, np.float32(1.1) * np.float32(1.1)], np.float32)
+    run(f.ctypes.data)
+    assert f[1] == 0
+    if has_fused_multiply_add():
+        assert 0 < abs(f[2]) < 1e-6, "what rounding the product lost"
 
 
 def test_what_is_not_native_is_refused_with_its_place() -> None:

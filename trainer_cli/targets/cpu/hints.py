@@ -42,15 +42,20 @@ def innermost(module: ir.Module, branch: Any, turns: int) -> None:
     branch.set_metadata("llvm.loop", module.add_metadata([name, *advice]))
 
 
-def carries(body: list[ast.stmt]) -> bool:
-    """Whether a turn of a loop reads what the turn before it has left in a variable.
+def stands_alone(body: list[ast.stmt]) -> bool:
+    """Whether the turns of a loop can be the lanes of a vector: it holds no other loop, and no turn reads what the turn
+    before it has left in a variable, unless that is a sum or an extreme whose order is free (`add_up`, `larger`, `|`).
 
-    Such loops are sums and maxima, whose order is fixed, so that LLVM cannot make vectors of them; advised to, it
-    complains on the user's terminal.
+    Other loops are left to LLVM: advised to make vectors of what it cannot, it complains on the user's terminal.
     """
+    nodes = [node for statement in body for node in ast.walk(statement)]
+    if any(isinstance(node, (ast.For, ast.While)) for node in nodes):
+        return False
     written: set[str] = set()
     early: set[str] = set()
     for statement in body:
+        if _goes_on(statement):
+            continue
         names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
         added = {
             node.target.id
@@ -59,7 +64,22 @@ def carries(body: list[ast.stmt]) -> bool:
         }
         early |= ({node.id for node in names if isinstance(node.ctx, ast.Load)} | added) - written
         written |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    return bool(early & written)
+    running = {ast.unparse(statement.targets[0]) for statement in body if _goes_on(statement)}  # type: ignore[attr-defined]
+    return not early & (written | running)
+
+
+def _goes_on(statement: ast.stmt) -> bool:
+    """Whether a statement is `x = add_up(x, …)`, `x = larger(x, …)` or `x = x | …`."""
+    if not isinstance(statement, ast.Assign):
+        return False
+    value = statement.value
+    if isinstance(value, ast.Call) and ast.unparse(value.func) in ("add_up", "larger"):
+        first = value.args[0]
+    elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr):
+        first = value.left
+    else:
+        return False
+    return ast.unparse(first) == ast.unparse(statement.targets[0])
 
 
 def distinct(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -94,10 +95,13 @@ class _FunctionWriter:
         self.builder = Builder(self.ir.append_basic_block("body"))
         # Of each name, the place on the stack with its type, or what it stands for during compilation.
         self.slots: dict[str, Typed] = {}
-        # Of names that hold a product, the block where it was made, and its factors.
+        # Of names that hold a product and are read once, the block where it was made, and its factors. What is read
+        # twice must be the same number both times: x·x - x·x is 0.
         self.products: dict[str, tuple[Any, tuple[Any, Any]]] = {}
         self.known: dict[str, Any] = {}
         self.ends: list[Any] = []
+        loads = (node for node in ast.walk(self.tree) if isinstance(node, ast.Name) and type(node.ctx) is ast.Load)
+        self.uses = Counter(node.id for node in loads)
 
     def write(self) -> tuple[Any, Type]:
         body = self.builder.block
@@ -184,7 +188,7 @@ class _FunctionWriter:
         )
         self.builder.store(value.value, slot.value)
         self.products.pop(name, None)
-        if value.factors is not None:
+        if value.factors is not None and self.uses[name] == 1:
             self.products[name] = (self.builder.block, value.factors)
 
     def element(self, pointer: Any, index: Any) -> Any:
@@ -222,7 +226,7 @@ class _FunctionWriter:
         builder.store(builder.add(builder.load(counter), ir.Constant(WORD.llvm, step), flags=["nsw"]), counter)
         back = builder.branch(test)
         constant = isinstance(first, int) and isinstance(stop, int) and step == 1
-        if constant and not any(map(_repeats, node.body)) and not hints.carries(node.body):
+        if constant and hints.stands_alone(node.body):
             hints.innermost(self.owner.module, back, stop - first)
         builder.position_at_end(after)
 
@@ -389,11 +393,6 @@ def _element_type(pointer: Any) -> Type:
     element = pointer.type.element
     assert element is not None
     return element  # type: ignore[no-any-return]
-
-
-def _repeats(statement: ast.stmt) -> bool:
-    """Whether there is a loop in a statement."""
-    return any(isinstance(node, (ast.For, ast.While)) for node in ast.walk(statement))
 
 
 def _as_load(target: ast.expr) -> ast.expr:
