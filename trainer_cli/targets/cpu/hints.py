@@ -32,8 +32,8 @@ def innermost(module: ir.Module, branch: Any, turns: int) -> None:
     yes, one = ir.Constant(ir.IntType(1), 1), ir.Constant(ir.IntType(32), 1)
     advice = [module.add_metadata(["llvm.loop.unroll.disable"])]
     if "avx512f" in host_features() and turns % LANES and turns < LONGEST:
+        # Without `vectorize.enable`: what LLVM cannot follow, it would complain of on the user's terminal.
         advice += [
-            module.add_metadata(["llvm.loop.vectorize.enable", yes]),
             module.add_metadata(["llvm.loop.vectorize.predicate.enable", yes]),
             module.add_metadata(["llvm.loop.vectorize.width", ir.Constant(ir.IntType(32), LANES)]),
             module.add_metadata(["llvm.loop.interleave.count", one]),
