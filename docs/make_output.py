@@ -92,7 +92,7 @@ def main() -> None:
     pages = [Path(name) for name in sys.argv[1:]] or [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     for path in pages:
         page = path.read_text(encoding="utf-8")
-        if MARKED.search(page):
+        if MARKED.search(page) or SHOWN.search(page):
             with tempfile.TemporaryDirectory() as name:
                 (Path(name) / "configs").symlink_to(ROOT / "configs", target_is_directory=True)
                 path.write_text(rewritten(page, Path(name)), encoding="utf-8")
