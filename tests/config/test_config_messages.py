@@ -135,7 +135,8 @@ def golden(text):
             "2:34: phases[0].optimizer: unknown key `momentun` of optimizer `sgd`\n hint: did you mean `momentum`?",
         ),
         ("data: {type: csv}",
-         "2:1: data: data source `csv` needs the key `path`\n hint: `path`: the file, relative to the config's folder"),
+         "2:1: data: data source `csv` needs the key `path`\n"
+         " hint: `path`: the file, or several, or patterns such as `days/*.csv`"),
         (
             "data: {type: csv, path: a, target: 3}",
             "2:36: data.target: expected a text or a list or a mapping, got the number 3",

@@ -39,7 +39,7 @@ def test_every_part_can_be_explained(family, name):
         (LAYERS, "dot", "axes", "integer or list of 2 integers", None),
         (LAYERS, "bidirectional", "layer", "layer", None),
         (OPTIMIZERS, "adam", "epsilon", "number > 0", "1e-07"),
-        (SOURCES, "csv", "delimiter", '"," | ";" | "\\t" | "|" | " "', '","'),
+        (SOURCES, "csv", "delimiter", '"," | ";" | "\\t" | "|" | " " or null', "null"),
         (SOURCES, "csv", "split.stratify", "boolean", "false"),
     ],
 )

@@ -46,7 +46,7 @@ def test_a_random_architecture_trains_alike_everywhere(seed: int) -> None:
         for name, value in far.items():
             # What rounding alone does to this model in NumPy tells how far apart two correct results may be.
             scale = np.abs(value).max(initial=0.0)
-            bound = 2e-5 * scale + 20 * np.abs(near[name] - value).max(initial=0.0) + 1e-6
+            bound = 5e-5 * scale + 20 * np.abs(near[name] - value).max(initial=0.0) + 1e-6
             worst = np.abs(found[name] - value).max(initial=0.0)
             assert worst <= bound, f"{name} is off by {worst:.2g}: {architecture.config}"
 

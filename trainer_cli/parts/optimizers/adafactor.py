@@ -30,18 +30,23 @@ class Adafactor(Optimizer):
         size = ir.maximum(scope.hyperparameter("epsilon_2"), _root_mean_square(weight))
         kept = 1.0 - ir.power(step, scope.hyperparameter("beta_2_decay"))
         square = ir.square(gradient) + scope.hyperparameter("epsilon_1")
-        second = _factored(scope, square, kept) if weight.rank >= 2 else _running(scope, "mean_square", square, kept)
-        direction = gradient / ir.sqrt(second)
+        if weight.rank >= 2:
+            # Divided by one root after the other: in a row without gradient, as an embedding has for a token that a
+            # batch lacks, the product of both would be 0 in float32 and make the weight NaN, as it does in Keras.
+            rows, columns = _factors(scope, square, kept)
+            direction = gradient / ir.sqrt(rows) / ir.sqrt(columns)
+        else:
+            direction = gradient / ir.sqrt(_running(scope, "mean_square", square, kept))
         limit = ir.maximum(1.0, _root_mean_square(direction) / scope.hyperparameter("clip_threshold"))
         return weight - direction * (size * rate / limit)
 
 
-def _factored(scope: UpdateScope, square: Value, kept: Value) -> Value:
-    """The product of the running means along both axes, which stands for the running mean of all elements."""
+def _factors(scope: UpdateScope, square: Value, kept: Value) -> tuple[Value, Value]:
+    """The running means along both axes, whose product stands for the running mean of all elements."""
     rows = _running(scope, "row_mean_square", ir.reduce_mean(square, -1), kept)
     columns = _running(scope, "column_mean_square", ir.reduce_mean(square, -2), kept)
     share = rows / ir.reduce_mean(rows, -1, keepdims=True)
-    return ir.reshape(share, (*share.shape, 1)) * ir.reshape(columns, (*columns.shape[:-1], 1, columns.shape[-1]))
+    return ir.reshape(share, (*share.shape, 1)), ir.reshape(columns, (*columns.shape[:-1], 1, columns.shape[-1]))
 
 
 def _running(scope: UpdateScope, name: str, value: Value, kept: Value) -> Value:
