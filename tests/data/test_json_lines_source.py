@@ -217,6 +217,8 @@ def test_what_the_signature_tells(tmp_path: Path):
         ({"sequence": {"length": 3}, "scaling": "standardize"}, "padded sequences are not scaled"),
         ({"pad_target": True}, "`pad_target` needs `sequence`"),
         ({"sequence": {"length": 0}}, "greater than 0"),
+        ({"vocabulary": ["a", "b", "a"]}, "the token `a` is named twice"),
+        ({"vocabulary": ["a", "b"], "vocabulary_size": 3}, "the vocabulary has 2 tokens, and two more"),
     ],
 )
 def test_refused_configs(arguments: dict[str, Any], message: str):

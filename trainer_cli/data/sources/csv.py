@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from trainer_cli.data.columns import ColumnSpec, RawColumn
 from trainer_cli.data.delimited import DelimitedFile, Header, booleans, codes, numbers_of, numbers_or_text
-from trainer_cli.data.files import digest, expand
+from trainer_cli.data.file_source import FileSource, Name, Names
+from trainer_cli.data.files import expand
 from trainer_cli.data.source import (
     INPUT,
     TARGET,
@@ -21,8 +22,6 @@ from trainer_cli.data.source import (
     Missing,
     Origin,
     Signature,
-    Source,
-    SplitSpec,
     Table,
     TargetArray,
     joined,
@@ -35,11 +34,8 @@ _TABBED = (".tsv", ".tab")
 _ROWS_LOOKED_AT = 1 << 16
 """Rows among which the signature counts categories; if there are more, the model is compiled again after reading."""
 
-Name = Annotated[str, Field(min_length=1)]
-Names = Annotated[list[Name], Field(min_length=1)]
 
-
-class Csv(Source):
+class Csv(FileSource):
     """Comma-separated values (or tabs, semicolons, …) with a header; gzipped if the name ends in `.gz`.
 
     `target` names the column to predict, or several numeric ones; null for data without a target. `features` are the
@@ -54,9 +50,6 @@ class Csv(Source):
     those of the training rows.
     """
 
-    path_fields: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
-
-    path: Name | Names = Field(description="the file, or several, or patterns such as `days/*.csv`")
     target: Name | Names | dict[Name, Name | Names] | None = Field(
         default=None,
         description="the column to predict, or a list of numeric ones; by output name if several",
@@ -77,8 +70,6 @@ class Csv(Source):
     delimiter: Literal[",", ";", "\t", "|", " "] | None = Field(
         default=None, description="what separates the cells of a row; default: a tab in `.tsv` files, else a comma"
     )
-    validation_path: Name | Names | None = Field(default=None, description="files of their own for the validation data")
-    test_path: Name | Names | None = Field(default=None, description="files of their own for the test data")
 
     @model_validator(mode="after")
     def _name_each_column_once(self) -> Self:
@@ -107,13 +98,8 @@ class Csv(Source):
         """The columns of the inputs by the inputs' names; None for all columns but the targets'."""
         return {INPUT: self.features} if isinstance(self.features, list) else self.features
 
-    @property
-    def own_parts(self) -> tuple[str, ...]:
-        given = (("validation", self.validation_path), ("test", self.test_path))
-        return tuple(name for name, path in given if path is not None)
-
     def signature(self, folder: Path) -> Signature:
-        first = self._files(folder, self.path)[0]
+        first = self._opened(expand(folder, self.path))[0]
         features, targets = self._choose(first.header())
         inputs = {}
         for name, columns in features.items():
@@ -127,34 +113,24 @@ class Csv(Source):
         return Signature(inputs, tuple(targets))
 
     def read(self, folder: Path) -> Table:
-        files = {"train": self._files(folder, self.path)}
-        for name in self.own_parts:
-            files[name] = self._files(folder, getattr(self, f"{name}_path"))
+        paths, total = self._paths_by_part(folder)
+        files = {name: self._opened(each) for name, each in paths.items()}
         everything = [file for part in files.values() for file in part]
         features, targets = self._choose(everything[0].header())
         # Headers of all files first: a wrong name in the small file should not wait for the large one.
         for file in everything[1:]:
             file.positions(_each([*features.values(), *targets.values()]))
-        total = digest([file.path for file in everything])
         main = files.pop("train")
         parts = {name: self._read(part, features, targets, total, {}) for name, part in files.items()}
         return self._read(main, features, targets, total, parts)
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
-        update = {
-            "path": str(file),
-            "features": learned["features"],
-            "target": self.target if with_target else None,
-            "split": SplitSpec(),
-            "validation_path": None,
-            "test_path": None,
-        }
-        return self.model_copy(update=update)
+        return super().reading(file, learned, with_target).model_copy(update={"features": learned["features"]})
 
-    def _files(self, folder: Path, given: str | list[str]) -> list[DelimitedFile]:
+    def _opened(self, paths: Sequence[Path]) -> list[DelimitedFile]:
         return [
             DelimitedFile(path, self.delimiter or ("\t" if path.name.removesuffix(".gz").endswith(_TABBED) else ","))
-            for path in expand(folder, given)
+            for path in paths
         ]
 
     def _plans(self, names: Sequence[str]) -> list[RawColumn]:

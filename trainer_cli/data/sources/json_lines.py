@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from trainer_cli.data.files import digest, expand, nearest, not_utf8, open_bytes, shown
+from trainer_cli.data.file_source import Name, Names, TokenSource
+from trainer_cli.data.files import expand, nearest, not_utf8, open_bytes, shown
 from trainer_cli.data.records import Column, Layout, SequenceSpec, layout_of
 from trainer_cli.data.source import (
     INPUT,
@@ -19,8 +20,6 @@ from trainer_cli.data.source import (
     InputSignature,
     Origin,
     Signature,
-    Source,
-    SplitSpec,
     Table,
     TargetArray,
     Words,
@@ -36,11 +35,8 @@ _LONGEST_LINE = 1 << 28
 _ROWS_LOOKED_AT = 1000
 """Rows among which the signature looks for one whose list is not empty."""
 
-Name = Annotated[str, Field(min_length=1)]
-Names = Annotated[list[Name], Field(min_length=1)]
 
-
-class JsonLines(Source):
+class JsonLines(TokenSource):
     """A JSON object per line; gzipped if the name ends in `.gz`. Blank lines are passed over, other keys ignored.
 
     `input` names the key of the input: a number, or nested lists of numbers of one shape in all rows; or several keys
@@ -53,9 +49,6 @@ class JsonLines(Source):
     several inputs or outputs `input` and `target` are mappings of their names to keys.
     """
 
-    path_fields: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
-
-    path: Name | Names = Field(description="the file, or several, or patterns such as `days/*.jsonl`")
     input: Name | Names | Annotated[dict[Name, Name | Names], Field(min_length=1)] = Field(
         description="the key of the input, or several with a number each; by input name if there are several inputs"
     )
@@ -67,17 +60,6 @@ class JsonLines(Source):
         default=False, description="whether targets are lists of any length as well, padded like the input"
     )
     unit: Literal["word", "character"] = Field(default="word", description="what a text is taken apart into")
-    vocabulary_size: int | None = Field(
-        default=None,
-        ge=3,
-        le=1 << 24,
-        description="the most tokens that are told apart, padding and unknown among them; default: all",
-    )
-    vocabulary: Names | None = Field(
-        default=None, description="the tokens from number 2 on, in order; default: learned from the training rows"
-    )
-    validation_path: Name | Names | None = Field(default=None, description="files of their own for the validation data")
-    test_path: Name | Names | None = Field(default=None, description="files of their own for the test data")
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -99,11 +81,6 @@ class JsonLines(Source):
             return {}
         return self.target if isinstance(self.target, dict) else {TARGET: self.target}
 
-    @property
-    def own_parts(self) -> tuple[str, ...]:
-        given = (("validation", self.validation_path), ("test", self.test_path))
-        return tuple(name for name, path in given if path is not None)
-
     def signature(self, folder: Path) -> Signature:
         layouts = self._layouts(expand(folder, self.path))
         inputs = {
@@ -113,23 +90,10 @@ class JsonLines(Source):
         return Signature(inputs, tuple(self._targets))
 
     def read(self, folder: Path) -> Table:
-        files = {"train": expand(folder, self.path)}
-        for name in self.own_parts:
-            files[name] = expand(folder, getattr(self, f"{name}_path"))
+        files, total = self._paths_by_part(folder)
         layouts = self._layouts(files["train"])
-        total = digest([path for paths in files.values() for path in paths])
         parts = {name: self._table(files[name], layouts, total, {}) for name in self.own_parts}
         return self._table(files["train"], layouts, total, parts)
-
-    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
-        update = {
-            "path": str(file),
-            "target": self.target if with_target else None,
-            "split": SplitSpec(),
-            "validation_path": None,
-            "test_path": None,
-        }
-        return self.model_copy(update=update)
 
     def _layouts(self, paths: Sequence[Path]) -> dict[str, Layout]:
         """How each input looks, from the first row that shows it; its keys must be there."""

@@ -6,11 +6,12 @@ import io
 from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from trainer_cli.data.files import digest, expand, not_utf8, open_bytes, read_at_most, shown
+from trainer_cli.data.file_source import TokenSource
+from trainer_cli.data.files import expand, not_utf8, open_bytes, read_at_most
 from trainer_cli.data.source import (
     INPUT,
     TARGET,
@@ -18,7 +19,6 @@ from trainer_cli.data.source import (
     InputSignature,
     Origin,
     Signature,
-    Source,
     SplitSpec,
     Table,
     TargetArray,
@@ -33,11 +33,8 @@ ALIASES = ("txt",)
 _MOST_BYTES = 1 << 29
 _CODE_POINTS = 0x110000
 
-Name = Annotated[str, Field(min_length=1)]
-Names = Annotated[list[Name], Field(min_length=1)]
 
-
-class Text(Source):
+class Text(TokenSource):
     """A text as whole numbers: windows of `length` tokens, one beginning every `stride` tokens, each with the token
     that follows at every one of its places. Several files are read as one text, in the order given.
 
@@ -49,10 +46,8 @@ class Text(Source):
     test part. No window reaches over a border, so that no token is both trained on and measured.
     """
 
-    path_fields: ClassVar[tuple[str, ...]] = ("path", "validation_path", "test_path")
     holds_out: ClassVar[bool] = True
 
-    path: Name | Names = Field(description="the file, or several, or patterns such as `books/*.txt`; UTF-8, `.gz` too")
     length: int = Field(gt=0, le=1 << 20, description="tokens in a window")
     stride: int | None = Field(
         default=None, gt=0, description="tokens from the beginning of a window to that of the next; default: `length`"
@@ -64,17 +59,6 @@ class Text(Source):
         "nothing",
     )
     lowercase: bool = Field(default=False, description="whether capitals are read as small letters")
-    vocabulary_size: int | None = Field(
-        default=None,
-        ge=3,
-        le=1 << 24,
-        description="the most tokens that are told apart, padding and unknown among them; default: all",
-    )
-    vocabulary: Names | None = Field(
-        default=None, description="the tokens from number 2 on, in order; default: learned from the training text"
-    )
-    validation_path: Name | Names | None = Field(default=None, description="a text of its own for the validation data")
-    test_path: Name | Names | None = Field(default=None, description="a text of its own for the test data")
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -83,19 +67,7 @@ class Text(Source):
         if self.split.stratify:
             message = "a text is split by position, so there is nothing to stratify"
             raise refusal([Refusal("text_stratified", message, where=("split", "stratify"))])
-        if self.vocabulary is not None:
-            if self.vocabulary_size is not None and self.vocabulary_size < len(self.vocabulary) + 2:
-                message = f"the vocabulary has {len(self.vocabulary)} tokens, and two more are padding and unknown"
-                raise refusal([Refusal("vocabulary_too_large", message, where=("vocabulary_size",))])
-            if twice := sorted({token for token in self.vocabulary if self.vocabulary.count(token) > 1}):
-                message = f"the token {shown(twice[0])} is named twice"
-                raise refusal([Refusal("token_named_twice", message, where=("vocabulary",))])
         return self
-
-    @property
-    def own_parts(self) -> tuple[str, ...]:
-        given = (("validation", self.validation_path), ("test", self.test_path))
-        return tuple(name for name, path in given if path is not None)
 
     def signature(self, folder: Path) -> Signature:
         for path in expand(folder, self.path):
@@ -105,10 +77,7 @@ class Text(Source):
         return Signature({INPUT: signature}, () if self.target is None else (TARGET,))
 
     def read(self, folder: Path) -> Table:
-        files = {"train": expand(folder, self.path)}
-        for name in self.own_parts:
-            files[name] = expand(folder, getattr(self, f"{name}_path"))
-        total = digest([path for paths in files.values() for path in paths])
+        files, total = self._paths_by_part(folder)
         texts = {name: self._tokens(paths) for name, paths in files.items()}
         texts |= texts["train"].divided(self.split)
         vocabulary = self.vocabulary
@@ -119,16 +88,6 @@ class Text(Source):
             name: self._table(name, text, vocabulary, total, {}) for name, text in texts.items() if name != "train"
         }
         return self._table("train", texts["train"], vocabulary, total, parts)
-
-    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
-        update = {
-            "path": str(file),
-            "target": self.target if with_target else None,
-            "split": SplitSpec(),
-            "validation_path": None,
-            "test_path": None,
-        }
-        return self.informed(learned).model_copy(update=update)
 
     def informed(self, learned: Mapping[str, Any]) -> Self:
         return self.model_copy(update={"vocabulary": list(learned["vocabulary"])})
