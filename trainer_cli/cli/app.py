@@ -19,6 +19,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "compile",
+    "profile",
     "config",
     "show",
     "export",

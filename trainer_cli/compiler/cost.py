@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from trainer_cli.compiler.kernels import Kernel, storage
 from trainer_cli.compiler.memory import ITEM_SIZE, elements
 from trainer_cli.ir.graph import Graph, Value, reachable
 from trainer_cli.ir.ops.products import label_extents
@@ -34,6 +35,13 @@ def step_cost(graph: Graph, batch_size: int) -> Cost:
     )
     moved += sum(elements(value.shape, batch_size) * ITEM_SIZE[value.dtype] for value in graph.updates.values())
     return Cost(operations, moved)
+
+
+def kernel_cost(kernel: Kernel, batch_size: int) -> Cost:
+    """The cost of one kernel by itself: all that it reads and writes moves once, wherever it comes from."""
+    operations = sum(operations_of(value, batch_size) for value in kernel.computed)
+    values = [*dict.fromkeys(map(storage, kernel.reads)), *kernel.stores, *(value for value, _ in kernel.updates)]
+    return Cost(operations, sum(elements(value.shape, batch_size) * ITEM_SIZE[value.dtype] for value in values))
 
 
 def operations_of(value: Value, batch_size: int) -> int:

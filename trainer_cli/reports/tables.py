@@ -104,15 +104,15 @@ def region_table(regions: Sequence[Mapping[str, Any]]) -> Table:
                 kernel["split"],
                 f"{kernel['elements']:,}",
                 f"{kernel['operations']:,}",
-                _updated(kernel["updates"]),
+                updated(kernel["updates"]),
                 end_section=order == len(kernels) - 1,
             )
     return table
 
 
-def _updated(names: Sequence[str]) -> str:
-    """`dense_1/kernel and 2 slots`: weights are called `<layer>/<weight>`, slots `<layer>/<weight>/<slot>`."""
-    weights = [name for name in names if name.count("/") == 1]
+def updated(names: Sequence[str]) -> str:
+    """`dense_1/kernel and 2 slots`: a slot is called `<weight>/<slot>`."""
+    weights = [name for name in names if not any(name.startswith(f"{other}/") for other in names)]
     slots = len(names) - len(weights)
     words = ", ".join(weights)
     return f"{words} and {slots} slot{'s' if slots != 1 else ''}" if slots else words

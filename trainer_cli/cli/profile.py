@@ -1,0 +1,49 @@
+"""`trainer profile`: a config in; where the time of a training step goes, kernel by kernel, out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trainer_cli.cli import options
+
+
+def command(
+    config: options.ConfigArgument = None,
+    config_option: options.ConfigOption = None,
+    overrides: options.SetOption = None,
+    phase: Annotated[int, typer.Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
+    steps: Annotated[
+        int | None,
+        typer.Option("--steps", min=1, metavar="N", help="Steps of each of 15 rounds [default: as fill 40 ms]."),
+    ] = None,
+    threads: options.ThreadsOption = None,
+    as_json: options.JsonOption = False,
+) -> None:
+    """Show where the time of a training step goes.
+
+    Trains some steps on the config's data, without writing a run, and times every kernel: its fastest round, its share
+    of the step, operations and bytes per second, and how many times longer it takes than its arithmetic would at the
+    speed of this machine's matrix products.
+
+    \b
+    Example:
+      trainer profile config.yaml --threads 1
+    """
+    path = options.chosen(config, config_option)
+
+    from trainer_cli.config.load import load
+    from trainer_cli.reports.profile import print_profile, record
+    from trainer_cli.training.profile import profile_phase
+
+    options.begin_work()
+    loaded = load(path, overrides or ())
+    with options.places_from(loaded.source):
+        profile = profile_phase(loaded, phase=phase - 1, threads=threads, steps=steps)
+    if as_json:
+        from trainer_cli.reports.json_lines import write_json
+
+        write_json(record(profile))
+    else:
+        print_profile(profile)
