@@ -136,7 +136,7 @@ def golden(text):
         ),
         ("data: {type: csv}",
          "2:1: data: data source `csv` needs the key `path`\n"
-         " hint: `path`: the file, or several, or patterns such as `days/*.csv`"),
+         " hint: `path`: the file, or several, or patterns such as `days/*`; `.gz` is unpacked"),
         (
             "data: {type: csv, path: a, target: 3}",
             "2:36: data.target: expected a text or a list or a mapping, got the number 3",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -94,3 +96,67 @@ def test_an_empty_part_is_an_error(rows: int, spec: SplitSpec, classes: np.ndarr
     with pytest.raises(DataError) as error:
         split_rows(rows, spec, 0, classes)
     assert error.value.message == message
+
+
+@given(st.lists(st.integers(0, 12), min_size=30, max_size=300), fractions, fractions, seeds)
+def test_no_group_is_in_two_parts(groups: list[int], validation: float, test: float, seed: int):
+    by = np.asarray(groups)
+    assume(len(set(groups)) >= 3)
+    spec = SplitSpec(validation=validation, test=test, group="g")
+    parts = split_rows(len(by), spec, seed, by=by)
+    assert np.array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(len(by)))
+    seen = [set(by[part].tolist()) for part in parts.values()]
+    assert sum(map(len, seen)) == len(set(groups))
+    largest = np.bincount(by).max()
+    for name, fraction in (("validation", validation), ("test", test)):
+        assert abs(len(parts[name]) - fraction * len(by)) <= 2 * largest
+    assert all(np.array_equal(split_rows(len(by), spec, seed, by=by)[name], part) for name, part in parts.items())
+
+
+@given(st.lists(st.integers(0, 50), min_size=30, max_size=300), fractions, fractions, seeds)
+def test_the_last_rows_are_held_out_by_time(times: list[int], validation: float, test: float, seed: int):
+    by = np.asarray(times, np.float64)
+    assume(np.bincount(times).max() < 0.02 * len(times) or len(set(times)) > 25)
+    spec = SplitSpec(validation=validation, test=test, time="t")
+    try:
+        parts = split_rows(len(by), spec, seed, by=by)
+    except DataError:
+        assume(False)
+    assert np.array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(len(by)))
+    assert by[parts["train"]].max() < by[parts["validation"]].min()
+    assert by[parts["validation"]].max() < by[parts["test"]].min()
+
+
+def test_borders_in_time_are_the_nearest_that_tell_times_apart():
+    by = np.asarray([3, 1, 1, 2, 2, 2, 2, 5, 4, 6], np.float64)
+    parts = split_rows(10, SplitSpec(validation=0.2, test=0.2, time="t"), 0, by=by)
+    assert {name: part.tolist() for name, part in parts.items()} == {
+        "train": [1, 2, 3, 4, 5, 6],
+        "validation": [0, 8],
+        "test": [7, 9],
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "by", "message"),
+    [
+        ({"test": 0.4, "group": "g"}, [7, 7, 7], "split.test = 0.4 of 3 rows in 1 group holds no row"),
+        ({"test": 0.1, "time": "t"}, [1, 1, 1], "split.test = 0.1 of 3 rows at 1 times holds no row"),
+    ],
+)
+def test_too_few_groups_or_times(spec: dict[str, Any], by: list[int], message: str):
+    with pytest.raises(DataError, match=message):
+        split_rows(len(by), SplitSpec(**spec), 0, by=np.asarray(by))
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"test": 0.1, "group": "a", "time": "b"}, "both `group` and `time` are given"),
+        ({"test": 0.1, "group": "a", "stratify": True}, "both `stratify` and `group` are given"),
+        ({"time": "a"}, "`time` says how rows are held out, and none are"),
+    ],
+)
+def test_refused_splits(spec: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        SplitSpec(**spec)

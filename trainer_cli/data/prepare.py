@@ -135,7 +135,7 @@ def _rows_by_part(
             )
     if not any(getattr(spec, name) > 0 for name in HELD_OUT):
         return {"train": None}
-    return dict(split_rows(table.rows, spec, seed, _strata(table, forms) if spec.stratify else None))
+    return dict(split_rows(table.rows, spec, seed, _strata(table, forms) if spec.stratify else None, table.split_by))
 
 
 def _strata(table: Table, forms: Mapping[str, TargetForm]) -> np.ndarray:

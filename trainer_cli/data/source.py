@@ -45,7 +45,8 @@ PartName: TypeAlias = Literal["train", "validation", "test"]
 
 
 class SplitSpec(BaseModel):
-    """Which fractions of the rows are held out; `stratify` gives every part the classes' proportions."""
+    """Which fractions of the rows are held out, and how: drawn by lot, class by class (`stratify`), in whole groups
+    (`group`), or from the end of the time (`time`)."""
 
     # Validators are built when first used: most models are only inherited from, or part of another.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
@@ -53,9 +54,29 @@ class SplitSpec(BaseModel):
     validation: float = Field(default=0.0, ge=0.0, lt=1.0, description="fraction of the rows held out for validation")
     test: float = Field(default=0.0, ge=0.0, lt=1.0, description="fraction of the rows held out for the final test")
     stratify: bool = Field(default=False, description="give every part the same proportions of the classes")
+    group: str | None = Field(
+        default=None, min_length=1, description="the column of a group: all rows of one value are in the same part"
+    )
+    time: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the column of a time: the last rows are tested on, those before them validated on",
+    )
+
+    @property
+    def column(self) -> str | None:
+        """The column that decides which rows are held out."""
+        return self.group if self.group is not None else self.time
 
     @model_validator(mode="after")
     def _leave_rows_to_train_on(self) -> Self:
+        chosen = [name for name in ("stratify", "group", "time") if getattr(self, name)]
+        if len(chosen) > 1:
+            message = f"rows are held out in one way, and both `{chosen[0]}` and `{chosen[1]}` are given"
+            raise refusal([Refusal("split_twice", message, "leave one of them out", (chosen[1],))])
+        if self.column is not None and not self.validation + self.test:
+            message = f"`{chosen[0]}` says how rows are held out, and none are"
+            raise refusal([Refusal("split_of_nothing", message, "give `validation` or `test`", (chosen[0],))])
         if self.validation + self.test >= 1.0:
             message = f"validation ({self.validation:g}) and test ({self.test:g}) leave no rows to train on"
             raise refusal([Refusal("split_too_large", message, "their sum must be below 1")])
@@ -166,6 +187,7 @@ class Table(NamedTuple):
 
     `digest` is the sha256 of the files' bytes. `parts` holds the tables of "validation" and "test" where these have
     their own files. `learned` is what the source must know to read new data alike, as plain values for JSON.
+    `split_by` are numbers for the column that `split` names, `(rows,)`: equal in a group, ascending in time.
     """
 
     inputs: dict[str, InputArray]
@@ -173,6 +195,7 @@ class Table(NamedTuple):
     digest: str
     parts: Mapping[str, Table] = MappingProxyType({})
     learned: Mapping[str, Any] = MappingProxyType({})
+    split_by: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -208,6 +231,9 @@ class Source(Part):
 
     holds_out: ClassVar[bool] = False
     """Whether `read` itself holds out what `split` says, because the rows are no sample to draw from."""
+
+    has_columns: ClassVar[bool] = False
+    """Whether `split` can name a column of the file."""
 
     split: SplitSpec = Field(default_factory=lambda: SplitSpec(), description="which rows are held out")
     scaling: ScalingMode = Field(default="none", description=SCALING)
@@ -263,6 +289,10 @@ class Source(Part):
 
     @model_validator(mode="after")
     def _hold_out_each_part_once(self) -> Self:
+        if self.split.column is not None and not self.has_columns:
+            way = "time" if self.split.group is None else "group"
+            message = f"rows of `{self.type}` have no columns by which they could be split"
+            raise refusal([Refusal("split_without_column", message, where=("split", way))])
         for name in self.own_parts:
             if getattr(self.split, name) > 0:
                 message = f"the {name} data is given by itself, and a split would hold out a second one"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,10 +22,12 @@ from trainer_cli.data.source import (
     Missing,
     Origin,
     Signature,
+    SplitSpec,
     Table,
     TargetArray,
     joined,
 )
+from trainer_cli.data.times import split_numbers
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
@@ -49,6 +51,8 @@ class Csv(FileSource):
     what becomes of cells that are empty or hold `?`, `NA`, `N/A`, `NaN` or `null`. Categories, means and ranges are
     those of the training rows.
     """
+
+    has_columns: ClassVar[bool] = True
 
     target: Name | Names | dict[Name, Name | Names] | None = Field(
         default=None,
@@ -120,8 +124,14 @@ class Csv(FileSource):
         # Headers of all files first: a wrong name in the small file should not wait for the large one.
         for file in everything[1:]:
             file.positions(_each([*features.values(), *targets.values()]))
+        # Files of their own are no part of what is split.
+        for file in files["train"]:
+            file.positions(self._split_columns)
         main = files.pop("train")
-        parts = {name: self._read(part, features, targets, total, {}) for name, part in files.items()}
+        parts = {
+            name: self.model_copy(update={"split": SplitSpec()})._read(part, features, targets, total, {})
+            for name, part in files.items()
+        }
         return self._read(main, features, targets, total, parts)
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
@@ -132,6 +142,11 @@ class Csv(FileSource):
             DelimitedFile(path, self.delimiter or ("\t" if path.name.removesuffix(".gz").endswith(_TABBED) else ","))
             for path in paths
         ]
+
+    @property
+    def _split_columns(self) -> list[str]:
+        """The columns that decide which rows are held out; they are features only where they are named as such."""
+        return [] if self.split.column is None else [self.split.column]
 
     def _plans(self, names: Sequence[str]) -> list[RawColumn]:
         """How each of these features is read."""
@@ -161,7 +176,7 @@ class Csv(FileSource):
                 f"{file.path}: column {file.names.index('') + 1} has no name",
                 hint="name it in the header, or list the wanted columns under `features`",
             )
-        taken = set(_each(targets.values()))
+        taken = set(_each([*targets.values(), self._split_columns]))
         features = [name for name in file.names if name not in taken]
         if not features:
             raise DataError(f"{file.path}: no columns are left as features beside the target")
@@ -178,7 +193,8 @@ class Csv(FileSource):
         outputs = _each(targets.values())
         plans = {plan.name: plan for plan in self._plans(_each(features.values()))}
         plain = [name for name, plan in plans.items() if plan.kind == "numeric"]
-        as_text = _each([[name for name, plan in plans.items() if plan.kind != "numeric"], outputs])
+        others = [name for name, plan in plans.items() if plan.kind != "numeric"]
+        as_text = _each([others, outputs, self._split_columns])
         gaps = {name for name, plan in plans.items() if plan.missing != "refuse"}
         read = [file.read(plain, as_text, gaps) for file in files]
         origin = joined([(len(values), origin) for values, _, origin in read])
@@ -210,6 +226,7 @@ class Csv(FileSource):
             digest=total,
             parts=parts,
             learned={"features": features},
+            split_by=next((split_numbers(self.split, cells[name], origin) for name in self._split_columns), None),
         )
 
     def _input(

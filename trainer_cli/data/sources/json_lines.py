@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,11 +20,13 @@ from trainer_cli.data.source import (
     InputSignature,
     Origin,
     Signature,
+    SplitSpec,
     Table,
     TargetArray,
     Words,
     joined,
 )
+from trainer_cli.data.times import split_numbers
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
@@ -48,6 +50,8 @@ class JsonLines(TokenSource):
     `target` names the key to predict: a number, a class as text or number, or a list of numbers. For a model with
     several inputs or outputs `input` and `target` are mappings of their names to keys.
     """
+
+    has_columns: ClassVar[bool] = True
 
     input: Name | Names | Annotated[dict[Name, Name | Names], Field(min_length=1)] = Field(
         description="the key of the input, or several with a number each; by input name if there are several inputs"
@@ -92,7 +96,8 @@ class JsonLines(TokenSource):
     def read(self, folder: Path) -> Table:
         files, total = self._paths_by_part(folder)
         layouts = self._layouts(files["train"])
-        parts = {name: self._table(files[name], layouts, total, {}) for name in self.own_parts}
+        undivided = self.model_copy(update={"split": SplitSpec()})
+        parts = {name: undivided._table(files[name], layouts, total, {}) for name in self.own_parts}
         return self._table(files["train"], layouts, total, parts)
 
     def _layouts(self, paths: Sequence[Path]) -> dict[str, Layout]:
@@ -122,6 +127,7 @@ class JsonLines(TokenSource):
             for name, keys in self._inputs.items()
         }
         targets: dict[str, list[Any]] = {name: [] for name in self._targets}
+        split_by: list[str] = []
         origins = []
         for path in paths:
             lines = []
@@ -133,6 +139,8 @@ class JsonLines(TokenSource):
                     if key not in record:
                         raise DataError(f"{where}: there is no key `{key}`")
                     targets[name].append(record[key])
+                if self.split.column is not None:
+                    split_by.append(self._split_text(record, where))
             if not lines:
                 raise DataError(f"{path}: holds no rows")
             origins.append((len(lines), Origin(str(path), "line", lines=np.asarray(lines, np.int64))))
@@ -145,7 +153,17 @@ class JsonLines(TokenSource):
             },
             digest=total,
             parts=parts,
+            split_by=split_numbers(self.split, split_by, origin) if split_by else None,
         )
+
+    def _split_text(self, record: dict[str, Any], where: str) -> str:
+        """What the key that the split goes by has in a row."""
+        key = self.split.column
+        if key not in record:
+            raise DataError(f"{where}: there is no key `{key}`, by which `split` goes")
+        if isinstance(record[key], list | dict) or record[key] is None:
+            raise DataError(f"{where}, key `{key}`: expected a text or a number, found {shown(record[key])}")
+        return str(record[key])
 
     def _input(self, column: Column, origin: Origin) -> InputArray:
         if column.layout.kind != "tokens":

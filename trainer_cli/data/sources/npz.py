@@ -24,6 +24,7 @@ from trainer_cli.data.source import (
     TargetArray,
     input_signature,
 )
+from trainer_cli.data.times import split_numbers
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
@@ -43,6 +44,7 @@ class Npz(Source):
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ("path",)
+    has_columns: ClassVar[bool] = True
 
     path: Key = Field(description="the archive, relative to the config's folder")
     input: Keys = Field(default="x", description="key of the array of inputs")
@@ -99,6 +101,8 @@ class Npz(Source):
                 for part in self.own_parts
             }
             table = _table(archive, self.input, self.target, total, parts)
+            if self.split.column is not None:
+                table = table._replace(split_by=self._split_numbers(archive, self.split.column, table.rows))
         for part, other in parts.items():
             for role, here, there in (("input", table.inputs, other.inputs), ("target", table.targets, other.targets)):
                 keys = _by_name(getattr(self, f"{part}_{role}"), role)
@@ -108,6 +112,15 @@ class Npz(Source):
                         shapes = f"{own}, those to train on {shape}"
                         raise DataError(f"{path}, array `{keys[name]}`: its rows have shape {shapes}")
         return table
+
+    def _split_numbers(self, archive: _Archive, key: str, rows: int) -> np.ndarray:
+        """The array that the split goes by: numbers, or texts."""
+        values = archive.target(key)
+        if values.shape != (rows,):
+            raise DataError(f"{archive.path}, array `{key}`: has the shape {values.shape}, and there are {rows:,} rows")
+        if values.dtype.kind != "U":
+            return values
+        return split_numbers(self.split, values.tolist(), Origin(f"{archive.path}, array `{key}`"))
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
         update = {
