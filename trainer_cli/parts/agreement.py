@@ -97,28 +97,32 @@ def with_rates(loss: str, prediction: Prediction) -> list[Finding]:
     """For a loss that takes the logarithm of its prediction."""
     if prediction.activation is None:
         return []
-    activation, (low, high) = prediction.activation.type, interval(prediction)
-    if low < 0:
-        message = f"`{loss}` takes the logarithm of the output, but `{activation}` may be negative"
-        return [Finding("impossible", message, "use activation `softplus` or `exponential`")]
-    if high < math.inf:
-        message = f"`{loss}` usually measures an output without a limit, but `{activation}` ends at {high:g}"
-        return [Finding("doubtful", message, "use activation `softplus` or `exponential`")]
-    return []
+    hint = "use activation `softplus` or `exponential`"
+    if interval(prediction)[0] < 0:
+        message = f"`{loss}` takes the logarithm of the output, but `{prediction.activation.type}` may be negative"
+        return [Finding("impossible", message, hint)]
+    return _with_an_end(loss, prediction, hint)
 
 
 def with_amounts(loss: str, prediction: Prediction) -> list[Finding]:
     """For a loss that takes whatever is below 0 as 0."""
     if prediction.activation is None:
         return []
-    activation, (low, high) = prediction.activation.type, interval(prediction)
-    if low < 0:
+    hint, activation = "use activation `softplus` or `relu`", prediction.activation.type
+    if interval(prediction)[0] < 0:
         message = f"`{loss}` takes negative predictions as 0, without a gradient, and `{activation}` may be negative"
-        return [Finding("doubtful", message, "use activation `softplus` or `relu`")]
-    if high < math.inf:
-        message = f"`{loss}` usually measures an output without a limit, but `{activation}` ends at {high:g}"
-        return [Finding("doubtful", message, "use activation `softplus` or `relu`")]
-    return []
+        return [Finding("doubtful", message, hint)]
+    return _with_an_end(loss, prediction, hint)
+
+
+def _with_an_end(loss: str, prediction: Prediction, hint: str) -> list[Finding]:
+    high = interval(prediction)[1]
+    if prediction.activation is None or high == math.inf:
+        return []
+    message = (
+        f"`{loss}` usually measures an output without a limit, but `{prediction.activation.type}` ends at {high:g}"
+    )
+    return [Finding("doubtful", message, hint)]
 
 
 def with_margins(loss: str, prediction: Prediction) -> list[Finding]:

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.convolution import space_of
 from trainer_cli.parts.layer import Layer, LayerScope
 from trainer_cli.parts.part import FloatList
 from trainer_cli.parts.resampling import Filling, FillMode
+from trainer_cli.parts.space import space_of
 
 Pair: TypeAlias = Annotated[FloatList, Field(min_length=2, max_length=2)]
 Factor: TypeAlias = float | Pair

@@ -6,8 +6,16 @@ from typing import Literal, TypeAlias
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
+from trainer_cli.parts.layer import LayerScope
 
 Encoding: TypeAlias = Literal["one_hot", "multi_hot", "count"]
+
+
+def check_whole(scope: LayerScope, x: Value) -> None:
+    """Stop with a config error for an input that is not whole numbers."""
+    if x.dtype != "int":
+        hint = "begin the architecture with {type: input, shape: […], dtype: int32}"
+        scope.refuse("takes whole numbers, its input is float", hint=hint)
 
 
 def encoded(indices: Value, depth: int, mode: Encoding) -> Value:

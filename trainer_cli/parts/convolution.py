@@ -16,6 +16,7 @@ from trainer_cli.parts.initializer import InitializerField
 from trainer_cli.parts.layer import Layer, LayerScope
 from trainer_cli.parts.part import IntegerList
 from trainer_cli.parts.regularizer import RegularizerField
+from trainer_cli.parts.space import space_of
 
 Sizes: TypeAlias = int | IntegerList
 """One number for every dimension, or a list with one for each."""
@@ -54,15 +55,6 @@ def window_padding(
         else:
             found.append((reach if padding == "causal" else 0, 0))
     return tuple(found)
-
-
-def space_of(scope: LayerScope, x: Value, dimensions: int) -> tuple[int, ...]:
-    """The extents between batch and channels. Stops with a config error if there is another number of them."""
-    if x.rank != dimensions + 2:
-        names = {1: "(steps, channels)", 2: "(height, width, channels)", 3: "(depth, height, width, channels)"}
-        hint = "a `reshape` layer can give rows the axis of channels" if x.rank == dimensions + 1 else None
-        scope.refuse(f"takes rows of shape {names[dimensions]}, not {x.shape[1:]}", hint=hint)
-    return tuple(int(extent) for extent in x.shape[1:-1])
 
 
 def check_window(
@@ -104,13 +96,7 @@ class Filtering(Layer):
     def finish(self, scope: LayerScope, result: Value) -> Value:
         """Add the bias and apply the activation."""
         if self.use_bias:
-            result = result + scope.weight(
-                "bias",
-                (int(result.shape[-1]),),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            result = result + self.weight(scope, "bias", (int(result.shape[-1]),))
         return scope.activate(self.activation, result)
 
 
@@ -132,13 +118,7 @@ class Kernels(Filtering):
 
     def kernel(self, scope: LayerScope, shape: tuple[int, ...]) -> Value:
         """The layer's kernel, in a shape that begins with the window's."""
-        return scope.weight(
-            "kernel",
-            (*per_dimension(self.kernel_size, self.dimensions), *shape),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        return self.weight(scope, "kernel", (*per_dimension(self.kernel_size, self.dimensions), *shape))
 
 
 class Convolution(Kernels):

@@ -13,18 +13,16 @@ from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Value
 from trainer_cli.ir.primitive import Shape
 from trainer_cli.parts.activation import ActivationField
-from trainer_cli.parts.constraint import ConstraintField
 from trainer_cli.parts.convolution import Kernels, Padding, check_window, per_dimension, window_padding
 from trainer_cli.parts.gates import ForgetBias
-from trainer_cli.parts.initializer import InitializerField
 from trainer_cli.parts.layer import LayerScope
 from trainer_cli.parts.recurrent import split
-from trainer_cli.parts.regularizer import RegularizerField
+from trainer_cli.parts.recurring import Recurring
 
 GATES = 4
 
 
-class ConvolutionalLstm(Kernels):
+class ConvolutionalLstm(Kernels, Recurring):
     """An LSTM whose products are convolutions, channels last: at every step, with σ the recurrent activation, `*` a
     convolution and gates i, f, c, o in this order along the weights' last axis,
     `cell ← σ(f) · cell + σ(i) · activation(c)`, `h ← σ(o) · activation(cell)`; the gates are
@@ -45,28 +43,8 @@ class ConvolutionalLstm(Kernels):
     padding: Padding = Field(
         default="valid", description="of the inputs: `same` keeps ⌈extent / stride⌉ positions, `valid` whole windows"
     )
-    recurrent_initializer: InitializerField = Field(
-        default="orthogonal", validate_default=True, description="first values of the recurrent kernel"
-    )
     unit_forget_bias: bool = Field(
         default=True, description="whether the bias of the forget gate begins with ones, whatever `bias_initializer` is"
-    )
-    recurrent_regularizer: RegularizerField | None = Field(default=None, description="penalty on the recurrent kernel")
-    recurrent_constraint: ConstraintField | None = Field(
-        default=None, description="projection of the updated recurrent kernel"
-    )
-    dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="fraction of the inputs dropped in training, the same ones at every step"
-    )
-    recurrent_dropout: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="fraction of the last outputs dropped in training where they are read, the same ones at every step",
-    )
-    return_sequences: bool = Field(default=False, description="whether the outputs of all steps are returned")
-    go_backwards: bool = Field(
-        default=False, description="whether the last step comes first; a returned sequence begins with it"
     )
 
     @model_validator(mode="after")
@@ -85,22 +63,17 @@ class ConvolutionalLstm(Kernels):
             axes = {1: "(time, steps, channels)", 2: "(time, height, width, channels)"}[self.dimensions]
             scope.refuse(f"takes rows of shape {axes}, not {x.shape[1:]}")
         kernel = self.kernel(scope, (int(x.shape[-1]), GATES * self.filters))
-        recurrent_kernel = scope.weight(
+        recurrent_kernel = self.weight(
+            scope,
             "recurrent_kernel",
             (*per_dimension(self.kernel_size, self.dimensions), self.filters, GATES * self.filters),
-            self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
+            fields="recurrent",
         )
         drive = self._projected(scope, x, kernel)
         if self.use_bias:
-            drive = drive + scope.weight(
-                "bias",
-                (GATES * self.filters,),
-                ForgetBias(others=self.bias_initializer) if self.unit_forget_bias else self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            own = self.bias_initializer
+            first = ForgetBias(others=own) if self.unit_forget_bias else own
+            drive = drive + self.weight(scope, "bias", (GATES * self.filters,), initializer=first)
         for field in ("activation", "recurrent_activation"):
             misfit = getattr(self, field).misfit((BATCH, *drive.shape[2:-1], self.filters))
             if misfit is not None:

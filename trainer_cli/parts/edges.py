@@ -8,9 +8,9 @@ from pydantic import Field, field_validator
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.convolution import space_of
 from trainer_cli.parts.layer import Layer, LayerScope
 from trainer_cli.parts.part import IntegerList
+from trainer_cli.parts.space import space_of
 
 Edges: TypeAlias = int | Annotated[tuple[int | IntegerList, ...], Field(strict=False, min_length=1, max_length=3)]
 """One number for all edges, or a list: numbers before and after in one dimension, numbers or such pairs in several."""

@@ -28,6 +28,11 @@ def gelu_with_tanh(x: Value) -> Value:
     return x * 0.5 * (ir.tanh(inner) + 1.0)
 
 
+def smoothed(target: Value, smoothing: float) -> Value:
+    """Answers 0 and 1 moved towards 1/2."""
+    return target * (1.0 - smoothing) + 0.5 * smoothing if smoothing > 0 else target
+
+
 def shifted(logits: Value, axis: int = -1) -> Value:
     """Logits less their maximum, so that exp cannot overflow; softmax is the same for both."""
     return logits - ir.stop_gradient(ir.reduce_max(logits, axis, keepdims=True))

@@ -87,6 +87,28 @@ class Layer(Part):
     inputs: list[str] | None = Field(default=None, description="names of the layers whose outputs this one takes")
     trainable: bool = Field(default=True, description="false excludes the layer's weights from the update")
 
+    def weight(
+        self,
+        scope: LayerScope,
+        name: str,
+        shape: tuple[int, ...],
+        *,
+        fields: str | None = None,
+        initializer: Initializer | None = None,
+    ) -> Value:
+        """The layer's weight, made and kept as the fields `<name>_initializer`, `_regularizer` and `_constraint` say.
+
+        `fields` is the name that the fields have where it is not the weight's; `initializer` stands for that field's.
+        """
+        named = fields or name
+        return scope.weight(
+            name,
+            shape,
+            initializer or getattr(self, f"{named}_initializer"),
+            regularizer=getattr(self, f"{named}_regularizer"),
+            constraint=getattr(self, f"{named}_constraint"),
+        )
+
     @abstractmethod
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         """Write the layer's IR. Inputs and the result are `(batch, …)`."""

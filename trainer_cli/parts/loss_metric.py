@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from trainer_cli.ir.graph import Value
-from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.families import LOSSES, read_part
 from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
-from trainer_cli.parts.metric import (
-    Metric,
-    as_indicators,
-    class_findings,
-    follows_logits,
-    fraction,
-    mean_statistics,
-    true_class,
-)
+from trainer_cli.parts.mean_metric import MeanMetric
+from trainer_cli.parts.metric import Metric, as_indicators, class_findings, follows_logits, true_class
 
 
-class LossMetric(Metric):
+class LossMetric(MeanMetric):
     """The mean of a loss over the epoch, without regularization: the loss of the same name, with the same arguments.
 
     Class numbers are compared as one-hot indicators, unless the loss itself is one of class numbers.
@@ -51,15 +42,7 @@ class LossMetric(Metric):
             return (Finding("doubtful", message, "right only for targets that are 0 or 1"),)
         return found
 
-    def statistics(
-        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
-    ) -> dict[str, Value]:
+    def each(self, target: Value, prediction: Prediction, form: TargetForm) -> Value:
         loss = self.loss()
-        if loss.target == "labels":
-            given = true_class(target, form)
-        else:
-            given = as_indicators(target, prediction, form)
-        return mean_statistics(loss.per_place(given, prediction), weights)
-
-    def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
-        return fraction(totals)
+        given = true_class(target, form) if loss.target == "labels" else as_indicators(target, prediction, form)
+        return loss.per_place(given, prediction)

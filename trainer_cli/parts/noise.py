@@ -9,8 +9,8 @@ from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.convolution import space_of
 from trainer_cli.parts.layer import Layer, LayerScope
+from trainer_cli.parts.space import space_of
 
 NoiseShape: TypeAlias = Annotated[tuple[int | None, ...], Field(strict=False, min_length=1)]
 """Extents of random numbers, the batch axis first: 1 where all elements share one, else null or the input's own."""

@@ -15,10 +15,10 @@ from pydantic import Field
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Value
 from trainer_cli.parts.activation import Activation, ActivationField
-from trainer_cli.parts.constraint import ConstraintField
-from trainer_cli.parts.initializer import Initializer, InitializerField
-from trainer_cli.parts.layer import Layer, LayerScope
-from trainer_cli.parts.regularizer import RegularizerField
+from trainer_cli.parts.initializer import Initializer
+from trainer_cli.parts.layer import LayerScope
+from trainer_cli.parts.recurring import Recurring
+from trainer_cli.parts.weighted import Weighted
 
 Product: TypeAlias = Callable[[int, Value], Value]
 """The number of a group of gates and the last output in; its products with the recurrent weights of these gates out."""
@@ -32,7 +32,7 @@ class _Group(NamedTuple):
     mask: Value | None
 
 
-class Recurrent(Layer):
+class Recurrent(Weighted, Recurring):
     """A function of a sequence and its own last output, step by step: `(batch, time, features)` → `(batch, units)`, or
     with `return_sequences` `(batch, time, units)`. At steps that a mask leaves out nothing happens: what is carried,
     and with it the output, stays what it was.
@@ -50,36 +50,6 @@ class Recurrent(Layer):
         default="tanh", validate_default=True, description="function that makes the output or the candidate for it"
     )
     use_bias: bool = Field(default=True, description="whether a bias is added")
-    kernel_initializer: InitializerField = Field(
-        default="glorot_uniform", validate_default=True, description="first values of the kernel"
-    )
-    recurrent_initializer: InitializerField = Field(
-        default="orthogonal", validate_default=True, description="first values of the recurrent kernel"
-    )
-    bias_initializer: InitializerField = Field(
-        default="zeros", validate_default=True, description="first values of the bias"
-    )
-    kernel_regularizer: RegularizerField | None = Field(default=None, description="penalty on the kernel")
-    recurrent_regularizer: RegularizerField | None = Field(default=None, description="penalty on the recurrent kernel")
-    bias_regularizer: RegularizerField | None = Field(default=None, description="penalty on the bias")
-    kernel_constraint: ConstraintField | None = Field(default=None, description="projection of the updated kernel")
-    recurrent_constraint: ConstraintField | None = Field(
-        default=None, description="projection of the updated recurrent kernel"
-    )
-    bias_constraint: ConstraintField | None = Field(default=None, description="projection of the updated bias")
-    dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="fraction of the inputs dropped in training, the same ones at every step"
-    )
-    recurrent_dropout: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="fraction of the last outputs dropped in training where they are read, the same ones at every step",
-    )
-    return_sequences: bool = Field(default=False, description="whether the outputs of all steps are returned")
-    go_backwards: bool = Field(
-        default=False, description="whether the last step comes first; a returned sequence begins with it"
-    )
     stateful: bool = Field(
         default=False,
         description="whether the rows of a batch go on from the same rows of the batch before; needs `shuffle: false`",
@@ -111,29 +81,11 @@ class Recurrent(Layer):
         (x,) = inputs
         self._check(scope, x)
         features, gates = int(x.shape[2]), sum(self.groups)
-        kernel = scope.weight(
-            "kernel",
-            (features, gates * self.units),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        recurrent_kernel = scope.weight(
-            "recurrent_kernel",
-            (self.units, gates * self.units),
-            self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
+        kernel = self.weight(scope, "kernel", (features, gates * self.units))
+        recurrent_kernel = self.weight(scope, "recurrent_kernel", (self.units, gates * self.units), fields="recurrent")
         drive, recurrent_bias = self._projected(scope, x, kernel), None
         if self.use_bias:
-            bias = scope.weight(
-                "bias",
-                self.bias_shape,
-                self.first_bias,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            bias = self.weight(scope, "bias", self.bias_shape, initializer=self.first_bias)
             if bias.rank == 2:
                 bias, recurrent_bias = (ir.reshape(part(bias, row, row + 1, 0), bias.shape[1:]) for row in (0, 1))
             drive = drive + bias

@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.convolution import Sizes, check_sizes, per_dimension, space_of
+from trainer_cli.parts.convolution import Sizes, check_sizes, per_dimension
 from trainer_cli.parts.layer import Layer, LayerScope
+from trainer_cli.parts.space import space_of
 
 
 def repeated(x: Value, times: Sequence[int]) -> Value:

@@ -16,12 +16,12 @@ from trainer_cli.parts.convolution import (
     check_sizes,
     check_window,
     per_dimension,
-    space_of,
     window_padding,
 )
 from trainer_cli.parts.initializer import InitializerField
 from trainer_cli.parts.layer import LayerScope
 from trainer_cli.parts.regularizer import RegularizerField
+from trainer_cli.parts.space import space_of
 
 
 class Depthwise(Filtering):
@@ -58,13 +58,7 @@ class Depthwise(Filtering):
         )
         pads = window_padding(self.padding, space, window, strides, dilation)
         check_window(scope, "kernel_size", space, window, dilation, pads)
-        kernel = scope.weight(
-            weight,
-            (*window, channels, self.depth_multiplier),
-            self.depthwise_initializer,
-            regularizer=self.depthwise_regularizer,
-            constraint=self.depthwise_constraint,
-        )
+        kernel = self.weight(scope, weight, (*window, channels, self.depth_multiplier), fields="depthwise")
         single = ir.reshape(kernel, (*window, 1, channels * self.depth_multiplier))
         geometry = {"strides": strides, "padding": pads, "dilation": dilation, "groups": channels}
         return x.graph.emit("convolve", (x, single), **geometry)
@@ -88,12 +82,8 @@ class Separable(Depthwise):
         (x,) = inputs
         single = self.apart(scope, x, "depthwise_kernel")
         ones = (1,) * self.dimensions
-        kernel = scope.weight(
-            "pointwise_kernel",
-            (*ones, int(single.shape[-1]), self.filters),
-            self.pointwise_initializer,
-            regularizer=self.pointwise_regularizer,
-            constraint=self.pointwise_constraint,
+        kernel = self.weight(
+            scope, "pointwise_kernel", (*ones, int(single.shape[-1]), self.filters), fields="pointwise"
         )
         lead = "bdhw"[: self.dimensions + 1]
         mixed = ir.contract(f"{lead}i,io->{lead}o", single, ir.reshape(kernel, kernel.shape[-2:]))

@@ -7,8 +7,9 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.convolution import Kernels, Padding, Sizes, check_sizes, per_dimension, space_of
+from trainer_cli.parts.convolution import Kernels, Padding, Sizes, check_sizes, per_dimension
 from trainer_cli.parts.layer import LayerScope
+from trainer_cli.parts.space import space_of
 
 
 class TransposedConvolution(Kernels):

@@ -11,6 +11,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from trainer_cli.errors import ConfigError, Problem
@@ -118,7 +119,7 @@ def entry(family: Family, name: str) -> Entry:
         aliases=aliases(family, name),
         summary=summary(family, name),
         description=inspect.cleandoc(part.__doc__ or ""),
-        arguments=tuple(sorted(_arguments(schema, schema.get("$defs", {})), key=_reading_order)),
+        arguments=tuple(sorted(_arguments(schema, schema.get("$defs", {})), key=partial(_reading_order, part))),
     )
 
 
@@ -133,8 +134,11 @@ def section(name: str) -> Entry:
     return Entry(SECTION, name, (), description.partition(".")[0], description, arguments)
 
 
-def _reading_order(argument: Argument) -> tuple[bool, bool]:
-    return argument.name in _LAST, argument.default is not None
+def _reading_order(part: type, argument: Argument) -> tuple[bool, bool, int]:
+    """What must be given comes first, then what the part has for itself, then what it shares, the nearest first."""
+    name = argument.name.partition(".")[0]
+    shared = next((up for up, kind in enumerate(part.__mro__) if name in inspect.get_annotations(kind)), 0)
+    return argument.name in _LAST, argument.default is not None, shared
 
 
 def _arguments(schema: Mapping[str, Any], definitions: Mapping[str, Any], above: str = "") -> Iterator[Argument]:

@@ -6,16 +6,15 @@ from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.constraint import ConstraintField
 from trainer_cli.parts.initializer import InitializerField
-from trainer_cli.parts.layer import Layer, LayerScope
+from trainer_cli.parts.layer import LayerScope
 from trainer_cli.parts.normalization import along, batch_mean, counted_axes, extents
-from trainer_cli.parts.regularizer import RegularizerField
+from trainer_cli.parts.scaling import Scaling
 
 ALIASES = ("batch_norm",)
 
 
-class BatchNormalization(Layer):
+class BatchNormalization(Scaling):
     """`(x − mean) / √(variance + epsilon) · gamma + beta` for every place along `axis` (Ioffe and Szegedy, "Batch
     normalization", 2015). `(batch, …)` → the same shape.
 
@@ -32,47 +31,18 @@ class BatchNormalization(Layer):
 
     axis: int = Field(default=-1, description="axis of the features, the batch axis being 0")
     momentum: float = Field(default=0.99, ge=0, le=1, description="what stays of the moving statistics at every step")
-    epsilon: float = Field(default=1e-3, gt=0, description="added to the variance, against divisions by 0")
-    center: bool = Field(default=True, description="whether `beta` is added")
-    scale: bool = Field(default=True, description="whether the result is multiplied by `gamma`")
-    beta_initializer: InitializerField = Field(
-        default="zeros", validate_default=True, description="first values of `beta`"
-    )
-    gamma_initializer: InitializerField = Field(
-        default="ones", validate_default=True, description="first values of `gamma`"
-    )
     moving_mean_initializer: InitializerField = Field(
         default="zeros", validate_default=True, description="first values of the moving mean"
     )
     moving_variance_initializer: InitializerField = Field(
         default="ones", validate_default=True, description="first values of the moving variance"
     )
-    beta_regularizer: RegularizerField | None = Field(default=None, description="penalty on `beta`")
-    gamma_regularizer: RegularizerField | None = Field(default=None, description="penalty on `gamma`")
-    beta_constraint: ConstraintField | None = Field(default=None, description="projection of the updated `beta`")
-    gamma_constraint: ConstraintField | None = Field(default=None, description="projection of the updated `gamma`")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
         axes = counted_axes(scope, self.type, self.axis, x)
         shape = extents(x, axes)
-        gamma = beta = None
-        if self.scale:
-            gamma = scope.weight(
-                "gamma",
-                shape,
-                self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-            )
-        if self.center:
-            beta = scope.weight(
-                "beta",
-                shape,
-                self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-            )
+        gamma, beta = self.gamma_and_beta(scope, x, axes)
         mean = moving_mean = scope.weight("moving_mean", shape, self.moving_mean_initializer, trainable=False)
         variance = moving_variance = scope.weight(
             "moving_variance", shape, self.moving_variance_initializer, trainable=False

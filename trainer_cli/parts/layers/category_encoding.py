@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.categories import Encoding, encoded
+from trainer_cli.parts.categories import Encoding, check_whole, encoded
 from trainer_cli.parts.layer import Layer, LayerScope
 
 
@@ -24,11 +24,7 @@ class CategoryEncoding(Layer):
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
-        if x.dtype != "int":
-            scope.refuse(
-                "takes whole numbers, its input is float",
-                hint="begin the architecture with {type: input, shape: […], dtype: int32}",
-            )
+        check_whole(scope, x)
         if x.op == "input":
             scope.expect_below(x, self.num_tokens)
         return encoded(x, self.num_tokens, self.output_mode)

@@ -15,11 +15,10 @@ from trainer_cli.ir.primitive import Dimension
 from trainer_cli.ir.random import RandomStream
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.activation import ActivationField
-from trainer_cli.parts.constraint import ConstraintField
-from trainer_cli.parts.initializer import Initializer, InitializerField
-from trainer_cli.parts.layer import Layer, LayerScope
+from trainer_cli.parts.initializer import Initializer
+from trainer_cli.parts.layer import LayerScope
 from trainer_cli.parts.part import IntegerList
-from trainer_cli.parts.regularizer import RegularizerField
+from trainer_cli.parts.weighted import Weighted
 
 _LABELS = r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?"
 
@@ -34,7 +33,7 @@ class _Equation(NamedTuple):
     right: bool
 
 
-class EinsumDense(Layer):
+class EinsumDense(Weighted):
     """`activation(einsum(equation, x, kernel) + bias)`, as `numpy.einsum`: `(batch, …)` → `(batch, *output_shape)`.
 
     In `equation`, each letter is an axis: `"abc,cd->abd"` is a dense layer on the last of three axes, the first of
@@ -51,16 +50,6 @@ class EinsumDense(Layer):
         default="linear", validate_default=True, description="function applied to the sums"
     )
     bias_axes: str | None = Field(default=None, description="letters of the result along which a bias is added")
-    kernel_initializer: InitializerField = Field(
-        default="glorot_uniform", validate_default=True, description="first values of the kernel"
-    )
-    bias_initializer: InitializerField = Field(
-        default="zeros", validate_default=True, description="first values of the bias"
-    )
-    kernel_regularizer: RegularizerField | None = Field(default=None, description="penalty on the kernel")
-    bias_regularizer: RegularizerField | None = Field(default=None, description="penalty on the bias")
-    kernel_constraint: ConstraintField | None = Field(default=None, description="projection of the updated kernel")
-    bias_constraint: ConstraintField | None = Field(default=None, description="projection of the updated bias")
 
     @property
     def _read(self) -> _Equation:
@@ -113,12 +102,11 @@ class EinsumDense(Layer):
         for label, extent in zip(named, self._extents, strict=True):
             if extents.setdefault(label, extent) != extent:
                 scope.refuse(f"axis `{label}` is {extents[label]} in the input, not {extent}", field="output_shape")
-        kernel = scope.weight(
+        kernel = self.weight(
+            scope,
             "kernel",
             tuple(int(extents[label]) for label in equation.kernel),
-            _Matrix(kernel=self.kernel_initializer, rows=self._rows(equation)),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
+            initializer=_Matrix(kernel=self.kernel_initializer, rows=self._rows(equation)),
         )
         # An axis that only the input has is summed up first: a product needs every letter in two places.
         lost = [axis for axis, label in enumerate(given) if label not in equation.kernel and label not in made]
@@ -126,14 +114,7 @@ class EinsumDense(Layer):
         summed = ir.reduce_sum(x, lost) if lost else x
         result = ir.contract(f"{kept},{equation.kernel}->{made}", summed, kernel)
         if self.bias_axes:
-            bias = scope.weight(
-                "bias",
-                self._bias_shape(made, extents),
-                self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-            result = result + bias
+            result = result + self.weight(scope, "bias", self._bias_shape(made, extents))
         return scope.activate(self.activation, result)
 
     def _bias_shape(self, made: str, extents: Mapping[str, Dimension]) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
+from trainer_cli.parts.categories import check_whole
 from trainer_cli.parts.constraint import ConstraintField
 from trainer_cli.parts.initializer import InitializerField
 from trainer_cli.parts.layer import Layer, LayerScope
@@ -33,19 +34,9 @@ class Embedding(Layer):
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
-        if x.dtype != "int":
-            scope.refuse(
-                "takes whole numbers, its input is float",
-                hint="begin the architecture with {type: input, shape: […], dtype: int32}",
-            )
+        check_whole(scope, x)
         scope.expect_below(x, self.input_dim)
         if self.mask_zero:
             scope.give_mask(ir.not_equal(x, 0))
-        table = scope.weight(
-            "embeddings",
-            (self.input_dim, self.output_dim),
-            self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        table = self.weight(scope, "embeddings", (self.input_dim, self.output_dim))
         return ir.gather(table, x)

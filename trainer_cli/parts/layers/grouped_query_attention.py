@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.attending import query_value_key, seen_before, shares_of
-from trainer_cli.parts.constraint import ConstraintField
-from trainer_cli.parts.initializer import InitializerField
-from trainer_cli.parts.layer import Layer, LayerScope
-from trainer_cli.parts.regularizer import RegularizerField
+from trainer_cli.parts.heads import FROM_HEADS, TO_HEADS, Heads
+from trainer_cli.parts.layer import LayerScope
 
 ALIASES = ("group_query_attention",)
 
 
-class GroupedQueryAttention(Layer):
+class GroupedQueryAttention(Heads):
     """Attention by `num_query_heads` heads, neighbours of which share the keys and values of one of the
     `num_key_value_heads` (Ainslie, Lee-Thorp, de Jong, Zemlyanskiy, Lebrón and Sanghai, "GQA: training generalized
     multi-query transformer models from multi-head checkpoints", 2023). In each head,
@@ -32,32 +30,13 @@ class GroupedQueryAttention(Layer):
     `gate/kernel` like the query's; with `use_bias` a `bias` beside each.
     """
 
-    mask_use = "reads"
-
-    input_count: ClassVar[tuple[int, int | None]] = (1, 3)
-
     head_dim: int = Field(gt=0, description="length of a head's queries, keys and values")
     num_query_heads: int = Field(gt=0, description="number of heads")
     num_key_value_heads: int = Field(gt=0, description="number of different keys and values; divides that of the heads")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="fraction of the shares that is dropped in training")
-    use_bias: bool = Field(default=True, description="whether the projections add a bias")
     sliding_window: int | None = Field(
         default=None, gt=0, description="places look at others nearer than that many alone; at all if null"
     )
-    causal: bool = Field(
-        default=False, description="whether a place looks at itself and at what is before it alone (use_causal_mask)"
-    )
     use_gate: bool = Field(default=False, description="whether a sigmoid of the query gates what the heads found")
-    kernel_initializer: InitializerField = Field(
-        default="glorot_uniform", validate_default=True, description="first values of the kernels"
-    )
-    bias_initializer: InitializerField = Field(
-        default="zeros", validate_default=True, description="first values of the biases"
-    )
-    kernel_regularizer: RegularizerField | None = Field(default=None, description="penalty on the kernels")
-    bias_regularizer: RegularizerField | None = Field(default=None, description="penalty on the biases")
-    kernel_constraint: ConstraintField | None = Field(default=None, description="projection of the updated kernels")
-    bias_constraint: ConstraintField | None = Field(default=None, description="projection of the updated biases")
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -69,20 +48,19 @@ class GroupedQueryAttention(Layer):
         query, value, key = query_value_key(scope, inputs)
         features = int(query.shape[2])
         heads, groups, width = self.num_query_heads, self.num_key_value_heads, self.head_dim
-        q = self._project(scope, "query", "bti,ihd->bthd", query, (heads, width))
-        k = self._project(scope, "key", "bti,ihd->bthd", key, (groups, width))
-        v = self._project(scope, "value", "bti,ihd->bthd", value, (groups, width))
+        q = self.project(scope, "query", TO_HEADS, query, (heads, width))
+        k = self.project(scope, "key", TO_HEADS, key, (groups, width))
+        v = self.project(scope, "value", TO_HEADS, value, (groups, width))
         # Heads that share a key are neighbours: (batch, time, groups, heads of a group, width).
         grouped = ir.reshape(q * (1.0 / math.sqrt(width)), (*q.shape[:2], groups, heads // groups, width))
         scores = ir.contract("bqghd,bkgd->bghqk", grouped, k)
         scope.give_mask(scope.masks[0])
-        # One input is query and value at once; a mask that both have is applied once.
-        seen = [self._seen(scores), *dict.fromkeys(scope.masks[1:] or scope.masks)]
+        seen = [self._seen(scores), *self.masks(scope)]
         found = ir.contract("bghqk,bkgd->bqghd", shares_of(scope, scores, seen, self.dropout), v)
         joined = ir.reshape(found, q.shape)
         if self.use_gate:
-            joined = joined * ir.logistic(self._project(scope, "gate", "bti,ihd->bthd", query, (heads, width)))
-        return self._project(scope, "attention_output", "bthd,hdo->bto", joined, (features,))
+            joined = joined * ir.logistic(self.project(scope, "gate", TO_HEADS, query, (heads, width)))
+        return self.project(scope, "attention_output", FROM_HEADS, joined, (features,))
 
     def _seen(self, scores: Value) -> Value | None:
         seen = seen_before(scores) if self.causal else None
@@ -90,24 +68,3 @@ class GroupedQueryAttention(Layer):
             return seen
         near = ir.less(ir.absolute(ir.iota(scores, -2) - ir.iota(scores, -1)), self.sliding_window)
         return near if seen is None else ir.logical_and(seen, near)
-
-    def _project(self, scope: LayerScope, name: str, contraction: str, x: Value, target: tuple[int, ...]) -> Value:
-        """`x · kernel + bias`: the axes that the contraction sums over become those of the target."""
-        kernel = scope.weight(
-            f"{name}/kernel",
-            (*(int(extent) for extent in x.shape[2:]), *target),
-            self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        result = ir.contract(contraction, x, kernel)
-        if not self.use_bias:
-            return result
-        bias = scope.weight(
-            f"{name}/bias",
-            target,
-            self.bias_initializer,
-            regularizer=self.bias_regularizer,
-            constraint=self.bias_constraint,
-        )
-        return result + bias

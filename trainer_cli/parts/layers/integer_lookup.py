@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.categories import encoded
+from trainer_cli.parts.categories import check_whole, encoded
 from trainer_cli.parts.layer import Layer, LayerScope
 from trainer_cli.parts.part import IntegerList
 
@@ -35,11 +35,7 @@ class IntegerLookup(Layer):
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
-        if x.dtype != "int":
-            scope.refuse(
-                "takes whole numbers, its input is float",
-                hint="begin the architecture with {type: input, shape: […], dtype: int32}",
-            )
+        check_whole(scope, x)
         unknown = 0 if self.mask_token is None else 1
         known = self.vocabulary if self.mask_token is None else (self.mask_token, *self.vocabulary)
         numbers = [place + 1 for place in range(len(known))] if unknown == 0 else [0, *range(2, len(known) + 1)]

@@ -43,11 +43,9 @@ class Prelu(Layer):
             if misfit is not None:
                 scope.refuse(misfit, field="shared_axes")
         shared = {axis % x.rank for axis in listed}
-        alpha = scope.weight(
+        alpha = self.weight(
+            scope,
             "alpha",
             tuple(1 if axis in shared else int(extent) for axis, extent in enumerate(x.shape) if axis > 0),
-            self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
         )
         return ir.maximum(x, 0.0) - ir.maximum(-x, 0.0) * alpha

@@ -7,9 +7,9 @@ from pydantic import Field
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.augmentation import drawn
-from trainer_cli.parts.convolution import space_of
 from trainer_cli.parts.layer import Layer, LayerScope
 from trainer_cli.parts.resampling import cropped_and_resized
+from trainer_cli.parts.space import space_of
 
 
 class RandomCrop(Layer):

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.convolution import space_of
 from trainer_cli.parts.layer import Layer, LayerScope
 from trainer_cli.parts.resampling import Interpolation, central, cut, resized
+from trainer_cli.parts.space import space_of
 
 
 class Resizing(Layer):

@@ -7,10 +7,11 @@ from typing import ClassVar
 from pydantic import Field
 
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.convolution import per_dimension, space_of
+from trainer_cli.parts.convolution import per_dimension
 from trainer_cli.parts.layer import LayerScope
 from trainer_cli.parts.repetition import UpSampling, repeated
 from trainer_cli.parts.resampling import Interpolation, resized
+from trainer_cli.parts.space import space_of
 
 ALIASES = ("up_sampling_2d", "upsampling2d")
 

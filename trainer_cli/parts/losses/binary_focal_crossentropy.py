@@ -29,8 +29,7 @@ class BinaryFocalCrossentropy(Loss):
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/2")
 
     def per_place(self, target: Value, prediction: Prediction) -> Value:
-        if self.label_smoothing > 0:
-            target = target * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
+        target = formulas.smoothed(target, self.label_smoothing)
         logits = prediction.value if self.from_logits else prediction.logits_behind("sigmoid")
         if logits is not None:
             entropy = formulas.softplus(logits) - target * logits

@@ -2,42 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NoReturn
-
-from trainer_cli.ir.graph import Value
-from trainer_cli.lazy import NDArray, np
-from trainer_cli.parts import agreement
-from trainer_cli.parts.families import METRICS, read_part
-from trainer_cli.parts.loss import Loss, Prediction, TargetForm
-from trainer_cli.parts.metric import Metric
+from trainer_cli.parts.stand_in import Choice, StandIn
 
 ALIASES = ("acc",)
 
 
-class Accuracy(Metric):
+class Accuracy(StandIn):
     """The fraction of correct predictions: `binary_accuracy` for one unit or `binary_crossentropy`,
     `sparse_categorical_accuracy` for a loss of class numbers, `categorical_accuracy` for any other.
     """
 
-    def resolve(self, loss: Loss, prediction: Prediction) -> Metric:
-        if agreement.units(prediction) == 1 or loss.target == "binary":
-            kind = "binary_accuracy"
-        elif loss.target == "labels":
-            kind = "sparse_categorical_accuracy"
-        else:
-            kind = "categorical_accuracy"
-        metric = read_part(METRICS, {"type": kind, "name": self.name or self.type})
-        assert isinstance(metric, Metric)
-        return metric.resolve(loss, prediction)
-
-    def statistics(
-        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
-    ) -> dict[str, Value]:
-        self._unresolved()
-
-    def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
-        self._unresolved()
-
-    def _unresolved(self) -> NoReturn:
-        raise TypeError("accuracy only stands for another metric: `resolve` gives it")
+    choice = Choice("binary_accuracy", "sparse_categorical_accuracy", "categorical_accuracy")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
-from trainer_cli.parts.metric import Metric, above, follows_logits, fraction, mean_statistics
+from trainer_cli.parts.mean_metric import MeanMetric
+from trainer_cli.parts.metric import Metric, above, follows_logits
 
 
-class BinaryAccuracy(Metric):
+class BinaryAccuracy(MeanMetric):
     """The fraction of units whose thresholded prediction equals the target, every unit counting for itself.
 
     A unit is 1 where its probability exceeds `threshold`; logits are compared with the threshold's logit.
@@ -36,11 +34,6 @@ class BinaryAccuracy(Metric):
             return (Finding("doubtful", message, "use `mean_absolute_error`, or loss `binary_crossentropy`"),)
         return ()
 
-    def statistics(
-        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
-    ) -> dict[str, Value]:
+    def each(self, target: Value, prediction: Prediction, form: TargetForm) -> Value:
         positive = above(prediction.value, self.threshold, self.from_logits)
-        return mean_statistics(ir.cast(ir.equal(ir.cast(positive, "float"), target), "float"), weights)
-
-    def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
-        return fraction(totals)
+        return ir.cast(ir.equal(ir.cast(positive, "float"), target), "float")

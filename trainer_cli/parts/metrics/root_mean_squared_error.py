@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import Value
 from trainer_cli.lazy import NDArray, np
-from trainer_cli.parts.loss import Prediction, TargetForm
-from trainer_cli.parts.metric import Metric, as_indicators, fraction, mean_statistics
+from trainer_cli.parts.metrics.mean_squared_error import MeanSquaredError
 
 ALIASES = ("rmse",)
 
 
-class RootMeanSquaredError(Metric):
+class RootMeanSquaredError(MeanSquaredError):
     """`√mean((y − ŷ)²)` over all samples and units; class numbers are compared as one-hot indicators."""
 
-    direction = "min"
-
-    def statistics(
-        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
-    ) -> dict[str, Value]:
-        return mean_statistics(ir.square(prediction.value - as_indicators(target, prediction, form)), weights)
-
     def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
-        return float(np.sqrt(fraction(totals)))
+        return float(np.sqrt(super().result(totals)))

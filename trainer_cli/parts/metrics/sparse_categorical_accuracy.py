@@ -2,26 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import Value
-from trainer_cli.lazy import NDArray, np
-from trainer_cli.parts.loss import Finding, Prediction, TargetForm
-from trainer_cli.parts.metric import Metric, class_findings, fraction, mean_statistics, true_class
+from trainer_cli.parts.metrics.categorical_accuracy import CategoricalAccuracy
 
 
-class SparseCategoricalAccuracy(Metric):
+class SparseCategoricalAccuracy(CategoricalAccuracy):
     """The fraction of predictions whose largest score is the target's class, as `categorical_accuracy` has it."""
-
-    def findings(self, target: TargetForm, prediction: Prediction) -> tuple[Finding, ...]:
-        return class_findings(self.type, target, prediction)
-
-    def statistics(
-        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
-    ) -> dict[str, Value]:
-        right = ir.equal(ir.argmax(prediction.value), true_class(target, form))
-        return mean_statistics(ir.cast(right, "float"), weights)
-
-    def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
-        return fraction(totals)

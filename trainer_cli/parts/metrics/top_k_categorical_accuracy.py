@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic import Field
 
 from trainer_cli.ir.graph import Value
-from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts import formulas
 from trainer_cli.parts.agreement import units
 from trainer_cli.parts.loss import Finding, Prediction, TargetForm
-from trainer_cli.parts.metric import Metric, class_findings, fraction, mean_statistics, true_class
+from trainer_cli.parts.mean_metric import MeanMetric
+from trainer_cli.parts.metric import class_findings, true_class
 
 
-class TopKCategoricalAccuracy(Metric):
+class TopKCategoricalAccuracy(MeanMetric):
     """The fraction of predictions in which fewer than `k` classes have a larger score than the true one."""
 
     k: int = Field(default=5, ge=1, description="how many of the best classes are looked at")
@@ -27,10 +25,5 @@ class TopKCategoricalAccuracy(Metric):
             return (Finding("doubtful", message, "give a smaller `k`"),)
         return ()
 
-    def statistics(
-        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
-    ) -> dict[str, Value]:
-        return mean_statistics(formulas.among_best(prediction.value, true_class(target, form), self.k), weights)
-
-    def result(self, totals: Mapping[str, NDArray[np.float64]]) -> float:
-        return fraction(totals)
+    def each(self, target: Value, prediction: Prediction, form: TargetForm) -> Value:
+        return formulas.among_best(prediction.value, true_class(target, form), self.k)
