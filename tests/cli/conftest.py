@@ -64,10 +64,16 @@ class Project:
 
     def start(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """The command as a process under way."""
+        return self._python("-m", "trainer_cli", *arguments, environment=environment)
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def _python(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "trainer_cli", *arguments],
+            [sys.executable, *arguments],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+            env={**self.environment(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -76,14 +82,22 @@ class Project:
 
     def run(self, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """The command, waited for."""
-        with self.start(*arguments, environment=environment) as process:
-            stdout, stderr = process.communicate(timeout=300)
-        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+        return _waited_for(self.start(*arguments, environment=environment))
+
+    def run_script(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A Python script that runs the command in a way of its own, waited for."""
+        return _waited_for(self._python("-c", script, *arguments))
 
     def fit(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         """Train on the reference target, which starts at once."""
         target = () if "--target" in arguments else ("--target", "reference")
         return self.run("fit", "config.yaml", *target, *arguments, **options)
+
+
+def _waited_for(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    with process:
+        stdout, stderr = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 def make(folder: Path) -> Project:

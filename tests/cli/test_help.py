@@ -19,7 +19,7 @@ def test_every_module_with_a_command_is_one():
     assert sorted(app.COMMANDS) == sorted(MODULES)
 
 
-@pytest.mark.parametrize("name", [name for name in app.COMMANDS if name != "predict"])
+@pytest.mark.parametrize("name", app.COMMANDS)
 def test_the_help_has_an_example_and_explains_every_option(name):
     shown = CliRunner().invoke(app.application([name, "schema"]), [name, "--help"], terminal_width=100)
     assert shown.exit_code == 0

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from trainer_cli.errors import ConfigError, DataError, ResourceError
 from trainer_cli.training import checkpoints
 from trainer_cli.training.checkpoints import (
+    FORMAT_VERSION,
     CheckpointError,
     find_checkpoint,
     import_weights,
@@ -94,6 +95,42 @@ def test_a_truncated_file_is_named(tmp_path, length):
     assert caught.value.exit_code == 3
 
 
+def test_no_changed_byte_passes_for_what_was_written(tmp_path):
+    path = tmp_path / "last.safetensors"
+    write_checkpoint(path, some_state())
+    written = path.read_bytes()
+    accepted = []
+    for place in range(8, len(written)):
+        path.write_bytes(written[:place] + bytes([written[place] ^ 1]) + written[place + 1 :])
+        try:
+            accepted.append((place, read_checkpoint(path)))
+        except CheckpointError as error:
+            assert "last.safetensors" in error.message  # noqa: PT017
+    # Only the blanks that fill the header up mean nothing.
+    assert [place for place, _ in accepted if written[place : place + 1] != b" "] == []
+
+
+def test_what_was_there_stays_under_another_name(tmp_path, monkeypatch):
+    last, previous = tmp_path / "last", tmp_path / "previous"
+    write_atomically(last, b"1", before=previous)
+    assert not previous.exists()
+    write_atomically(last, b"2", before=previous)
+    assert (last.read_bytes(), previous.read_bytes()) == (b"2", b"1")
+    # A crash between the two renames leaves both names on one file.
+    previous.unlink()
+    os.link(last, previous)
+    write_atomically(last, b"3", before=previous)
+    assert (last.read_bytes(), previous.read_bytes()) == (b"3", b"2")
+
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write_atomically(last, b"4", before=previous)
+    assert (last.read_bytes(), previous.read_bytes()) == (b"4", b"3")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["last", "previous"]
+
+
 def test_foreign_missing_and_future_files_are_told_apart(tmp_path):
     save_file({"a": np.zeros(2, "f4")}, tmp_path / "foreign")
     with pytest.raises(CheckpointError, match="no checkpoint of trainer"):
@@ -105,7 +142,9 @@ def test_foreign_missing_and_future_files_are_told_apart(tmp_path):
     save_file({}, tmp_path / "future", {"trainer": json.dumps({"format_version": 99})})
     with pytest.raises(CheckpointError, match="format 99"):
         read_checkpoint(tmp_path / "future")
-    save_file({}, tmp_path / "partial", {"trainer": json.dumps({"format_version": 1, "weights": ["gone"]})})
+    save_file(
+        {}, tmp_path / "partial", {"trainer": json.dumps({"format_version": FORMAT_VERSION, "weights": ["gone"]})}
+    )
     with pytest.raises(CheckpointError, match="damaged"):
         read_checkpoint(tmp_path / "partial")
 

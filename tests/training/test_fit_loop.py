@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from trainer_cli.config.schema import Checkpoint, EarlyStopping, Fit
-from trainer_cli.errors import ConfigError, DataError, DivergenceError, Interrupted
+from trainer_cli.errors import ConfigError, DataError, DivergenceError, Interrupted, ResourceError
 from trainer_cli.training import fit as module
-from trainer_cli.training.checkpoints import read_checkpoint
+from trainer_cli.training import saving
+from trainer_cli.training.checkpoints import CheckpointError, read_checkpoint
 from trainer_cli.training.events import EpochDone, Finished, PhaseStarted, SliceDone, Started
 from trainer_cli.training.fit import FitOptions, fit
 from trainer_cli.training.preparation import PhasePlan
@@ -159,6 +160,7 @@ def test_the_run_directory_is_complete(bench):
     assert found == [
         "checkpoints/best.safetensors",
         "checkpoints/last.safetensors",
+        "checkpoints/previous.safetensors",
         "config.yaml",
         "manifest.json",
         "metrics.jsonl",
@@ -277,15 +279,54 @@ def test_a_run_that_was_killed_resumes_from_its_last_checkpoint(bench, small_sli
     assert without_clock(bench.lines("cut")) == without_clock(bench.lines("whole"))
 
 
-def test_a_damaged_last_checkpoint_falls_back_to_the_best(bench):
+@pytest.mark.parametrize(
+    ("damaged", "words"),
+    [(("last",), "the checkpoint before it"), (("last", "previous"), "the best epoch")],
+    ids=["last", "last and previous"],
+)
+def test_a_damaged_checkpoint_falls_back_to_one_before(bench, damaged, words):
     bench.run("a")
-    (bench.folder / "a" / "checkpoints" / "last.safetensors").write_bytes(b"junk")
-    weights = bits(bench.state("a", "best"))
+    whole = {stem: bits(bench.state("a", stem)) for stem in ("last", "best")}
+    folder = bench.folder / "a" / "checkpoints"
+    for stem in damaged:
+        (folder / f"{stem}.safetensors").write_bytes(b"junk")
     events = bench.run("a", resume=bench.folder / "a")
-    assert "damaged" in events[0].resumed.notes[0]
-    assert "best" in events[0].resumed.notes[0]
-    assert bits(bench.state("a", "best")) == weights
+    assert "last.safetensors is damaged" in events[0].resumed.notes[0]
+    assert words in events[0].resumed.notes[0]
+    assert {stem: bits(bench.state("a", stem)) for stem in ("last", "best")} == whole
     assert len(bench.lines("a")) == 4
+    # What was damaged is out of the way, and was not kept as the checkpoint before.
+    assert (folder / "last.damaged").read_bytes() == b"junk"
+    bench.state("a", "previous")
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_names_the_last(bench):
+    bench.run("a")
+    for path in (bench.folder / "a" / "checkpoints").iterdir():
+        path.write_bytes(b"junk")
+    with pytest.raises(CheckpointError, match=r"last\.safetensors is damaged"):
+        bench.run("a", resume=bench.folder / "a")
+    assert not (bench.folder / "a" / ".lock").exists()
+
+
+def test_a_run_without_a_checkpoint_begins_anew(bench):
+    bench.run("a")
+    whole = bits(bench.state("a"))
+    for path in (bench.folder / "a" / "checkpoints").iterdir():
+        path.unlink()
+    events = bench.run("a", resume=bench.folder / "a")
+    assert "begins anew" in events[0].resumed.notes[0]
+    assert bits(bench.state("a")) == whole
+
+
+def test_a_run_under_way_is_refused_to_others_and_free_again_after_it(bench):
+    events = bench.iterate("a")
+    next(events)
+    with pytest.raises(ResourceError, match=f"a is being trained by process {os.getpid()} on "):
+        bench.run("a", resume=bench.folder / "a")
+    events.close()
+    assert not (bench.folder / "a" / ".lock").exists()
+    bench.run("a", resume=bench.folder / "a")
 
 
 def test_a_finished_run_resumed_stays_as_it_is(bench):
@@ -510,13 +551,13 @@ def test_weights_that_are_nan_at_the_end_of_an_epoch_are_never_saved(bench, line
 
 def test_few_checkpoints_are_written_when_epochs_are_short(bench, monkeypatch):
     written = []
-    original = module.write_checkpoint
+    original = saving.write_checkpoint
 
-    def count(path, state):
+    def count(path, state, **options):
         written.append(path.stem)
-        original(path, state)
+        original(path, state, **options)
 
-    monkeypatch.setattr(module, "write_checkpoint", count)
+    monkeypatch.setattr(saving, "write_checkpoint", count)
     bench.phases = [bench.phase(Fit(epochs=30, batch_size=8))]
     bench.run("a", checkpoint_seconds=3600.0)
     assert written == ["last", "best", "last"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -13,6 +14,9 @@ from typing import Any
 from trainer_cli.cli import check
 from trainer_cli.errors import ConfigError, TrainerError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+"""What the operating system says where a disk is full or broken."""
+
 
 def main() -> None:
     """Run the command line and leave the process with the exit code that it deserves."""
@@ -22,12 +26,7 @@ def main() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     warnings.showwarning = _show_warning
     try:
-        request = check.plain(sys.argv[1:])
-        if request is not None:
-            leave(check.check(request))
-        from trainer_cli.cli.app import run
-
-        run(sys.argv[1:])
+        _obey()
     except TrainerError as error:
         tell(explain(error))
         leave(error.exit_code)
@@ -37,12 +36,35 @@ def main() -> None:
     except MemoryError as error:
         tell(f"error: not enough memory{f': {error}' if str(error) else ''}\n  hint: a smaller `fit.batch_size` helps")
         leave(6)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            tell(f"error: cannot write {error.filename or 'the results'}: {error.strerror}")
+            _forget_output()
+            leave(6)
         import traceback
 
         traceback.print_exc()
         tell("\nThis is a bug in trainer, not in your config. Please report it with the lines above and the config.")
         leave(1)
+
+
+def _obey() -> None:
+    try:
+        request = check.plain(sys.argv[1:])
+        if request is not None:
+            leave(check.check(request))
+        from trainer_cli.cli.app import run
+
+        run(sys.argv[1:])
+    finally:
+        sys.stdout.flush()  # here, where a failure still has an exit code
+
+
+def _forget_output() -> None:
+    """What could not be written is not tried again at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def start() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 
 import typer
 
 from trainer_cli.cli import options
-from trainer_cli.errors import ResourceError
 
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the predictions go [default: stdout].")
@@ -33,13 +29,19 @@ def command(
 ) -> None:
     """Apply a trained model to rows; the target's column need not be there.
 
-    Writes one line per row, in the rows' order: CSV with a header, or with --json one JSON object per line.
+    Writes one line per row, in the rows' order: CSV with a header, or with --json one JSON object per line. A file of
+    --output is written as a whole or not at all.
+
+    \b
+    Example:
+      trainer predict runs/iris/20260102T030405Z --data new.csv --output predictions.csv
     """
     chosen = options.choose_model(model, config_option, weights, overrides)
     if data is not None and part is not None:
         raise typer.BadParameter("give either --data or --part", param_hint="--part")
 
     from trainer_cli.reports.predictions import write_csv, write_json_lines
+    from trainer_cli.training.checkpoints import opened_output
     from trainer_cli.training.predict import predict
 
     options.begin_work()
@@ -48,21 +50,9 @@ def command(
         found = predict(
             path, loaded, data=data, part=part.value if part else None, target=target.value, threads=threads
         )
-    with _opened(output) as stream:
+    with opened_output(output) as stream:
         (write_json_lines if as_json else write_csv)(found, stream)
     options.say(
         [f"{chosen.describe(path)}: {next(iter(found.values())).rows:,} rows{f' to {output}' if output else ''}"],
         quiet=quiet,
     )
-
-
-@contextlib.contextmanager
-def _opened(output: Path | None) -> Iterator[IO[str]]:
-    if output is None:
-        yield sys.stdout
-        return
-    try:
-        with open(output, "w", encoding="utf-8", newline="") as stream:
-            yield stream
-    except OSError as error:
-        raise ResourceError(f"cannot write {output}: {error.strerror or error}") from error

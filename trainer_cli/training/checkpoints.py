@@ -7,14 +7,18 @@ key, because the safetensors package writes several in random order, and equal s
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import platform
-from contextlib import suppress
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
@@ -25,7 +29,9 @@ from trainer_cli.lazy import NDArray, np
 from trainer_cli.training.contracts import Program
 from trainer_cli.training.state import Best, Binding, Counters, Patience, RunState, Tensors
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+STEMS = ("last", "previous", "best")
+"""The checkpoints of a run, besides the numbered ones: the newest first."""
 _TOTALS = "@totals/"
 _KEPT = "@kept/"
 
@@ -58,24 +64,76 @@ def versions() -> dict[str, str | None]:
     return {"trainer": __version__, "python": platform.python_version(), **packages}
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, finds the old content or the new, never a part of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+def write_atomically(path: Path, content: bytes, *, before: Path | None = None) -> None:
+    """Write a file so that a reader, or a crash, finds the old content or the new, never a part of it.
+
+    With `before` the old content stays under that name. Raises ResourceError.
+    """
+    with opened_atomically(path, before=before) as file:
+        file.write(content)
+
+
+@contextmanager
+def opened_atomically(path: Path, *, before: Path | None = None) -> Iterator[IO[bytes]]:
+    """A file to write to, which takes its place when the block ends, and never if the block fails.
+
+    What is no file, such as a pipe or `/dev/stdout`, is written to as it is; a link leads to its file.
+    """
+    path = path.resolve() if path.is_symlink() else path
+    temporary = _beside(path)
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with open(path, "wb") as file:
+                yield file
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
+        if before is not None:
+            _keep(path, before)
         os.replace(temporary, path)
         _sync_directory(path.parent)
     except OSError as error:
         raise ResourceError(
-            f"cannot write {path}: {error.strerror or error}",
-            hint="free some disk space, or choose another folder with --run-dir",
+            f"cannot write {path}: {error.strerror or error}", hint="free some disk space, or choose another folder"
         ) from error
     finally:
         # Gone after a rename; left over only if something went wrong.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def opened_output(path: Path | None) -> Iterator[IO[str]]:
+    """The same for lines of text; without a path, stdout."""
+    if path is None:
+        yield sys.stdout
+        return
+    with opened_atomically(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")  # type: ignore[type-var]
+        yield text
+        text.flush()
+        text.detach()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _keep(path: Path, before: Path) -> None:
+    """Give a file a second name, so that it is under the first one until that is replaced."""
+    temporary = _beside(before)
+    try:
+        os.link(path, temporary)
+        os.replace(temporary, before)
+    except FileNotFoundError:
+        return
+    except OSError:  # a file system without second names
+        os.replace(path, before)
+    finally:
+        # A rename does nothing where both names are of one file already, as after a crash just here.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
@@ -91,8 +149,8 @@ def _sync_directory(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_checkpoint(path: Path, state: RunState) -> None:
-    """Write the state; the file at `path` is whole at every moment."""
+def write_checkpoint(path: Path, state: RunState, *, before: Path | None = None) -> None:
+    """Write the state; the file at `path` is whole at every moment. With `before` the old one stays under that name."""
     tensors: Tensors = {**state.weights, **state.slots}
     tensors.update({_TOTALS + name: value for name, value in state.totals.items()})
     tensors.update({_KEPT + name: value for name, value in state.kept_weights.items()})
@@ -114,8 +172,23 @@ def write_checkpoint(path: Path, state: RunState) -> None:
         "test": state.test,
         "config": state.config,
     }
-    metadata = {"trainer": json.dumps(header, allow_nan=False, separators=(",", ":"))}
-    write_atomically(path, save({name: _contiguous(value) for name, value in tensors.items()}, metadata))
+    tensors = {name: _contiguous(value) for name, value in tensors.items()}
+    header["checksum"] = _checksum(header, tensors)
+    write_atomically(path, save(tensors, {"trainer": _json(header)}), before=before)
+
+
+def _json(header: Mapping[str, Any]) -> str:
+    return json.dumps(header, allow_nan=False, separators=(",", ":"))
+
+
+def _checksum(header: Mapping[str, Any], tensors: Tensors) -> str:
+    """Of all that a checkpoint holds: a disk may give back other bits than it was given, and nobody else would tell."""
+    digest = hashlib.sha256(_json({key: value for key, value in header.items() if key != "checksum"}).encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        digest.update(f"{name} {value.dtype.str} {value.shape}".encode())
+        digest.update(value.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def _contiguous(value: NDArray[Any]) -> NDArray[Any]:
@@ -138,6 +211,8 @@ def read_checkpoint(path: Path) -> RunState:
                 f"{path} has checkpoint format {found}, this version reads {FORMAT_VERSION}",
                 hint="read it with the version of trainer that wrote it",
             )
+        if header["checksum"] != _checksum(header, tensors):
+            raise CheckpointError(f"{path} is damaged: it does not hold what was written")
         return RunState(
             weights={name: tensors[name] for name in header["weights"]},
             slots={name: tensors[name] for name in header["optimizer"]},
@@ -180,12 +255,11 @@ def _read_file(path: Path) -> tuple[Tensors, str | None]:
 
 
 def find_checkpoint(path: Path, prefer: str = "best") -> Path:
-    """The checkpoint file that a path means: itself, or one in a run directory (`prefer` before the other)."""
+    """The checkpoint file that a path means: itself, or one in a run directory (`prefer` before the others)."""
     if not path.is_dir():
         return path
-    other = "last" if prefer == "best" else "best"
     for folder in (path / "checkpoints", path):
-        for stem in (prefer, other):
+        for stem in dict.fromkeys((prefer, *STEMS)):
             if (folder / f"{stem}.safetensors").is_file():
                 return folder / f"{stem}.safetensors"
     raise CheckpointError(f"{path} holds no checkpoints", hint="give a run directory or a .safetensors file")

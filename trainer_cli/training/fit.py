@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trainer_cli.errors import ConfigError, DivergenceError, Interrupted, TrainerError
 from trainer_cli.training import monitor, phases
 from trainer_cli.training.averages import evaluated, evaluated_weights, evaluating, settle_weights
-from trainer_cli.training.checkpoints import WeightReport, import_weights, write_checkpoint
+from trainer_cli.training.checkpoints import WeightReport, import_weights
 from trainer_cli.training.epoch import (
     EpochInputs,
     EpochProgress,
@@ -30,6 +30,7 @@ from trainer_cli.training.options import FitOptions
 from trainer_cli.training.preparation import PhasePlan, plan_phases, with_more_epochs
 from trainer_cli.training.resume import describe, open_resumed, reopen
 from trainer_cli.training.run_directory import create_run_directory, manifest
+from trainer_cli.training.saving import Saving
 from trainer_cli.training.signals import SignalFlag
 from trainer_cli.training.state import RunState
 from trainer_cli.training.summary import finite, summarise
@@ -44,7 +45,12 @@ def fit(loaded: LoadedConfig, options: FitOptions | None = None) -> Iterator[Eve
     While the generator runs, SIGINT, SIGTERM and SIGUSR1 end the run with a checkpoint and `Interrupted`.
     """
     with SignalFlag() as flag:
-        yield from _Run(loaded, options or FitOptions(), flag).events()
+        run = _Run(loaded, options or FitOptions(), flag)
+        try:
+            yield from run.events()
+        finally:
+            if hasattr(run, "directory"):
+                run.directory.unlock()
 
 
 class _Run:
@@ -56,8 +62,6 @@ class _Run:
         self.flag = flag
         self.loaded = with_more_epochs(loaded, options.extend_epochs) if options.extend_epochs else loaded
         self.config = self.loaded.config
-        self.pending_best: RunState | None = None
-        self.written = float("-inf")
         self.earlier_seconds = 0.0
         self.cut = False  # the limit of steps ended the run within an epoch
 
@@ -103,34 +107,33 @@ class _Run:
         options = self.options
         report: WeightReport | None = None
         resumed: Resumed | None = None
-        dump = self.loaded.dump()
         dataset = self.plans[0].dataset
         if options.resume is not False:
             if options.weights is not None:
                 raise ConfigError("a resumed run has its weights already", hint="give either --resume or --weights")
-            self.directory, self.state, found = open_resumed(
-                options.resume, self.config.name, dataset.digest, options.run_directory
+            self.directory, state, found = open_resumed(
+                options.resume, self.config.name, dataset.digest, options.run_directory, options.command
             )
-            notes = reopen(
-                self.state,
-                [plan.fit.epochs for plan in self.plans],
-                self.plans[-1].fit.early_stopping,
-                extended=options.extend_epochs > 0,
-            )
-            resumed = describe(self.state, found, dump, len(self.plans), notes)
-            self.state.config = dump
+            self.state = state or self._first_state()
+            epochs, stopping = [plan.fit.epochs for plan in self.plans], self.plans[-1].fit.early_stopping
+            notes = reopen(self.state, epochs, stopping, extended=options.extend_epochs > 0)
+            resumed = describe(self.state, found, self.loaded.dump(), len(self.plans), notes)
+            self.state.config = self.loaded.dump()
             self.state.seed = self.config.seed
             self.earlier_seconds = sum(float(line["seconds"] or 0.0) for line in self.state.history)
         else:
-            program = self.plans[0].program
+            self.state = self._first_state()
             if options.weights is not None:
+                program = self.plans[0].program
                 tensors, report = import_weights(options.weights, program, self.config.seed)
-            else:
-                tensors = program.initial_state(self.config.seed)
-            self.state = RunState(seed=self.config.seed, config=dump, digest=dataset.digest)
-            self.state.take(tensors, set(program.slots))
+                self.state.take(tensors, set(program.slots))
             self.directory = create_run_directory(self.config.name, options.run_directory)
+            self.directory.lock(options.command)
+        self.saving = Saving(self.directory)
         self.state.encoding = dataset.encoding.to_json()
+        if not self.directory.last.is_file():
+            # Any run can be resumed from its first moment, and a folder that cannot be written to is found out now.
+            self.saving.save(self.state)
         self.directory.write_config(self.loaded.dump_yaml())
         self.directory.write_manifest(
             manifest(
@@ -143,10 +146,14 @@ class _Run:
             )
         )
         self.directory.rewrite_metrics(self.state.history)
-        if resumed is None:
-            # Any run can be resumed from its first moment, and a folder that cannot be written to is found out now.
-            self._save()
         return report, resumed
+
+    def _first_state(self) -> RunState:
+        """The state before the first step."""
+        program = self.plans[0].program
+        state = RunState(seed=self.config.seed, config=self.loaded.dump(), digest=self.plans[0].dataset.digest)
+        state.take(program.initial_state(self.config.seed), set(program.slots))
+        return state
 
     # One phase
 
@@ -158,7 +165,7 @@ class _Run:
         watched = None if stopping is None else stopping.monitor
         notes += phases.begin_search(self.state, plan.monitor, plan.best_mode, plan.loss, watched)
         began = time.perf_counter()
-        with self.flag.at_once("compiling", f"go on with: trainer fit --resume {self.directory.path}"):
+        with self.flag.at_once("compiling", self.directory.way_on):
             self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
             self.executable.load(self.state.tensors())
             first_calls(self.executable, plan.dataset, plan.program.hyperparameters)
@@ -196,7 +203,7 @@ class _Run:
         state.counters.phase += 1
         state.counters.epoch = 0
         if state.counters.phase < len(self.plans):
-            self._save()
+            self.saving.save(state)
 
     def _epoch(self, plan: PhasePlan, pacer: Pacer) -> Iterator[Event]:
         state, counters = self.state, self.state.counters
@@ -241,7 +248,7 @@ class _Run:
                 },
             )
             self._stop_if_asked(plan, progress)
-            if time.perf_counter() - self.written > longest:
+            if self.saving.overdue(longest):
                 self._save_within(plan, progress)
         trained = self._state_within(plan, progress)
         if trained.non_finite():
@@ -249,7 +256,7 @@ class _Run:
         if len(order) < plan.dataset.train.rows:
             # What is measured below is told, but the checkpoint stays in the midst of the epoch: to resume from there
             # leads to the same bits as no limit at all.
-            self._save(trained)
+            self.saving.save(trained)
             self.cut = True
         began = time.perf_counter()
         report = self._measure(plan, inputs, trained, progress)
@@ -300,13 +307,13 @@ class _Run:
                 stopping = monitor.stop_reason(state.patience, settings.monitor, bool(state.kept_weights))
         improved = not self.cut and monitor.observe_best(state.best, report[plan.monitor], report)
         if improved:
-            self.pending_best = evaluated(state)
+            self.saving.remember_best(evaluated(state))
         self.directory.append_metrics(report)
         if not self.cut:
             keep_numbered(self.directory, state, plan.fit.checkpoint)
         last = state.counters.epoch >= plan.fit.epochs or state.patience.stopped
-        if not (last or self.cut) and time.perf_counter() - self.written > self.options.checkpoint_seconds:
-            self._save()
+        if not (last or self.cut) and self.saving.overdue(self.options.checkpoint_seconds):
+            self.saving.save(state)
         return EpochDone(
             phase=plan.position + 1,
             epoch=epoch + 1,
@@ -331,7 +338,7 @@ class _Run:
             results = plan.program.results(totals, plan.dataset.test.rows)
             self.state.test = {f"test_{key}": finite(value) for key, value in results.items()}
         if not self.cut:
-            self._save()
+            self.saving.save(self.state)
         limited = self.cut or self.state.counters.phase < len(self.plans)
         reason = "early_stopping" if self.state.patience.stopped else "limit_steps" if limited else "completed"
         summary = self._summary(reason)
@@ -348,13 +355,13 @@ class _Run:
             self.flag.number,
             f"interrupted in epoch {self.state.counters.epoch + 1}, {progress.steps:,} steps into it; "
             f"the state is in {self.directory.last}",
-            hint=f"go on with: trainer fit --resume {self.directory.path}",
+            hint=self.directory.way_on,
         )
 
     def _leave(self, reason: str) -> None:
-        """Save what is good when the run fails; the failure itself is what the user must see."""
+        """Save what is good; the failure itself is what the user must see."""
         with suppress(TrainerError):
-            self._save()
+            self.saving.save(self.state)
             self.directory.write_summary(self._summary(reason))
 
     def _state_within(self, plan: PhasePlan, progress: EpochProgress) -> RunState:
@@ -373,15 +380,7 @@ class _Run:
     def _save_within(self, plan: PhasePlan, progress: EpochProgress, trained: RunState | None = None) -> None:
         """Save the state in the middle of an epoch, or that of its start if a weight has become NaN since."""
         state = trained or self._state_within(plan, progress)
-        self._save(self.state if state.non_finite() else state)
-
-    def _save(self, state: RunState | None = None) -> None:
-        """Write the checkpoints that differ from their files; `best` first, for `last` tells of it."""
-        if self.pending_best is not None:
-            write_checkpoint(self.directory.best, self.pending_best)
-            self.pending_best = None
-        write_checkpoint(self.directory.last, state or self.state)
-        self.written = time.perf_counter()
+        self.saving.save(self.state if state.non_finite() else state)
 
     def _summary(self, reason: str) -> dict[str, Any]:
         total = self.earlier_seconds + time.perf_counter() - self.began

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,13 @@ from trainer_cli.training.checkpoints import CheckpointError, find_checkpoint, r
 from trainer_cli.training.events import Resumed
 from trainer_cli.training.numbered import forget_later_best
 from trainer_cli.training.phases import changed_keys
-from trainer_cli.training.run_directory import RunDirectory, create_run_directory, latest_run, open_run_directory
+from trainer_cli.training.run_directory import (
+    RunDirectory,
+    create_run_directory,
+    is_unborn,
+    latest_run,
+    open_run_directory,
+)
 from trainer_cli.training.state import RunState
 
 
@@ -23,28 +30,52 @@ class Found:
 
     checkpoint: Path
     notes: tuple[str, ...] = ()
+    damaged: Path | None = None  # a newer one that cannot be read
 
 
 def open_resumed(
-    resume: Path | bool, name: str, digest: str, run_directory: Path | None
-) -> tuple[RunDirectory, RunState, Found]:
-    """The folder and the state of a run to go on with. Raises ConfigError, CheckpointError or DataError."""
+    resume: Path | bool, name: str, digest: str, run_directory: Path | None, command: Sequence[str] = ()
+) -> tuple[RunDirectory, RunState | None, Found]:
+    """The folder and the state of a run to go on with; no state if the run has not written any yet.
+
+    Raises ConfigError, CheckpointError, DataError, or ResourceError if another process writes to the run.
+    """
     path = latest_run(name) if isinstance(resume, bool) else resume
-    state, found = _read_newest(path)
+    own = path if path.is_dir() else path.parents[1] if path.parent.name == "checkpoints" else None
+    if own is None or (run_directory is not None and run_directory.absolute() != own.absolute()):
+        state, found = _read_newest(path)
+        _check_digest(state, digest, found)
+        return _another_folder(create_run_directory(name, run_directory), found), state, found
+    # Nobody may write to the run while it is read, or this would go on from what is past.
+    directory = open_run_directory(own, command)
+    try:
+        if is_unborn(own):
+            return directory, None, Found(own, ("the run had written no checkpoint yet: it begins anew",))
+        state, found = _read_newest(path)
+        _check_digest(state, digest, found)
+        if found.damaged is not None:
+            # Or the next checkpoint would keep it as the one before.
+            found.damaged.replace(found.damaged.with_suffix(".damaged"))
+    except BaseException:
+        directory.unlock()
+        raise
+    return directory, state, replace(found, notes=(*found.notes, *forget_later_best(directory, state)))
+
+
+def _check_digest(state: RunState, digest: str, found: Found) -> None:
     if state.digest != digest:
         raise DataError(
             "the data is not what this run was trained on, so the run cannot go on as if nothing had happened",
             hint=f"start a new run from its weights: --weights {found.checkpoint}",
         )
-    own = found.checkpoint.parents[1] if found.checkpoint.parent.name == "checkpoints" else None
-    if own is not None and (run_directory is None or run_directory.absolute() == own.absolute()):
-        opened = open_run_directory(own)
-        return opened, state, replace(found, notes=(*found.notes, *forget_later_best(opened, state)))
-    directory = create_run_directory(name, run_directory)
+
+
+def _another_folder(directory: RunDirectory, found: Found) -> RunDirectory:
+    """A folder that is given the best epoch so far, too."""
     best = found.checkpoint.with_name("best.safetensors")
     if best.is_file():
         write_atomically(directory.best, best.read_bytes())
-    return directory, state, found
+    return directory
 
 
 def describe(state: RunState, found: Found, config: Mapping[str, Any], phases: int, notes: Sequence[str]) -> Resumed:
@@ -66,14 +97,14 @@ def _read_newest(path: Path) -> tuple[RunState, Found]:
     try:
         return read_checkpoint(checkpoint), Found(checkpoint)
     except CheckpointError as error:
-        best = checkpoint.with_name("best.safetensors")
-        if checkpoint.name != "last.safetensors" or not best.is_file():
+        if checkpoint.name != "last.safetensors":
             raise
-        try:
-            state = read_checkpoint(best)
-        except CheckpointError:
-            raise error from None
-        return state, Found(best, (f"{error.message}; going on from the best epoch instead",))
+        for stem, words in (("previous", "the checkpoint before it"), ("best", "the best epoch")):
+            other = checkpoint.with_name(f"{stem}.safetensors")
+            with suppress(CheckpointError):
+                note = f"{error.message}; going on from {words} instead"
+                return read_checkpoint(other), Found(other, (note,), damaged=checkpoint)
+        raise
 
 
 def reopen(

@@ -17,17 +17,33 @@ from pathlib import Path
 from typing import Any
 
 from trainer_cli.errors import ConfigError, ResourceError
-from trainer_cli.training.checkpoints import versions, write_atomically
+from trainer_cli.training.checkpoints import STEMS, versions, write_atomically
+from trainer_cli.training.run_lock import RunLock
 
 
 class RunDirectory:
-    """The files of one run. `last` and `best` are its checkpoints."""
+    """The files of one run. `last`, the `previous` one and `best` are its checkpoints."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.last = path / "checkpoints" / "last.safetensors"
+        self.previous = path / "checkpoints" / "previous.safetensors"
         self.best = path / "checkpoints" / "best.safetensors"
         self.metrics = path / "metrics.jsonl"
+        self._lock: RunLock | None = None
+
+    @property
+    def way_on(self) -> str:
+        """The words that tell how a run that ended goes on."""
+        return f"go on with: trainer fit --resume {shlex.quote(str(self.path))}"
+
+    def lock(self, command: Sequence[str] = ()) -> None:
+        """Keep every other process from writing to the run. Raises ResourceError if one does."""
+        self._lock = RunLock(self.path, shlex.join(command))
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def write_config(self, text: str) -> None:
         write_atomically(self.path / "config.yaml", text.encode())
@@ -49,7 +65,10 @@ class RunDirectory:
             with open(self.metrics, "a", encoding="utf-8") as file:
                 file.write(_line(report))
         except OSError as error:
-            raise ResourceError(f"cannot write {self.metrics}: {error.strerror or error}") from error
+            raise ResourceError(
+                f"cannot write {self.metrics}: {error.strerror or error}",
+                hint=f"free some disk space, then {self.way_on}",
+            ) from error
 
     def rewrite_metrics(self, reports: Iterable[Mapping[str, Any]]) -> None:
         """Make the file hold exactly these lines: a resumed run drops what came after its checkpoint."""
@@ -119,14 +138,25 @@ def _refuse_used(path: Path) -> None:
     raise ConfigError(f"{path} is not empty ({', '.join(found[:3])})", hint="choose an empty or a new --run-dir")
 
 
-def open_run_directory(path: Path) -> RunDirectory:
-    """The folder of a run that is to go on; what a killed process left half written is removed."""
+def open_run_directory(path: Path, command: Sequence[str] = ()) -> RunDirectory:
+    """The folder of a run that is to go on, locked; what a killed process left half written is removed.
+
+    Raises ConfigError if it is none, ResourceError if another process writes to it.
+    """
     if not (path / "checkpoints").is_dir():
         raise ConfigError(f"{path} is no run directory: it has no checkpoints", hint="give the folder that `fit` made")
+    directory = RunDirectory(path)
+    directory.lock(command)
     with suppress(OSError):
         for leftover in (*path.glob(".*.part"), *path.glob("checkpoints/.*.part")):
             leftover.unlink()
-    return RunDirectory(path)
+    return directory
+
+
+def is_unborn(path: Path) -> bool:
+    """Whether a folder is of a run that was ended before it had written its first checkpoint."""
+    folder = path / "checkpoints"
+    return folder.is_dir() and not any((folder / f"{stem}.safetensors").exists() for stem in STEMS)
 
 
 def latest_run(name: str, root: Path = Path("runs")) -> Path:
