@@ -50,6 +50,7 @@ def test_fit_prints_a_line_per_epoch_and_fills_the_run_directory(project):
         "metrics.jsonl",
         "summary.json",
         "checkpoints/last.safetensors",
+        "checkpoints/previous.safetensors",
         "checkpoints/best.safetensors",
     }
     assert "run directory: run" in done.stderr

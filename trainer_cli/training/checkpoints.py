@@ -107,10 +107,12 @@ def opened_atomically(path: Path, *, before: Path | None = None) -> Iterator[IO[
 
 @contextmanager
 def opened_output(path: Path | None) -> Iterator[IO[str]]:
-    """The same for lines of text; without a path, stdout."""
+    """The same for lines of text, in a folder that is there; without a path, stdout."""
     if path is None:
         yield sys.stdout
         return
+    if not path.parent.is_dir():
+        raise ResourceError(f"cannot write {path}: there is no folder {path.parent}")
     with opened_atomically(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")  # type: ignore[type-var]
         yield text
