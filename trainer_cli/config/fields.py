@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from trainer_cli.config.source import ConfigPath, Node, SourceTree, child
-from trainer_cli.parts.families import Family, PartField
+from trainer_cli.parts.families import Family, PartField, SectionField
 
 Model: TypeAlias = type[BaseModel]
 Owner: TypeAlias = tuple[Model | None, str | None]
@@ -38,6 +38,8 @@ def _mentioned(annotation: Any) -> Iterator[Model | Family]:
         yield from _mentioned([annotation.annotation, *annotation.metadata])
     elif isinstance(annotation, PartField):
         yield annotation.family
+    elif isinstance(annotation, SectionField):
+        yield annotation.model
     elif isinstance(annotation, (list, tuple)) or get_args(annotation):
         for each in annotation if isinstance(annotation, (list, tuple)) else get_args(annotation):
             yield from _mentioned(each)

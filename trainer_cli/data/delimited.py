@@ -58,18 +58,25 @@ class Header(NamedTuple):
         return [places[name] for name in wanted]
 
 
+class Piece(NamedTuple):
+    """Some rows as they are read: plain numbers as (rows, columns) float64 with NaN for gaps, the texts of each other
+    column, and where the rows come from."""
+
+    values: np.ndarray
+    texts: list[list[str]]
+    origin: Origin
+
+
 class DelimitedFile(NamedTuple):
     """One delimited text file."""
 
     path: Path
     delimiter: str
+    encoding: str = "utf-8"
 
     def header(self) -> Header:
         with self.opened() as (header, _):
             return header
-
-    def positions(self, wanted: Sequence[str]) -> list[int]:
-        return self.header().positions(wanted)
 
     def read(
         self, features: list[str], targets: list[str], gaps: Collection[str] = ()
@@ -78,28 +85,50 @@ class DelimitedFile(NamedTuple):
 
         A feature among `gaps` may have missing values, which become NaN.
         """
-        values = np.empty((_ROWS_AT_ONCE, len(features)))
-        texts: list[list[str]] = [[] for _ in targets]
-        starts: list[int] = []
+        return next(self.pieces(features, targets, gaps))
+
+    def pieces(
+        self, numbers: list[str], texts: list[str], gaps: Collection[str] = (), most: int | None = None
+    ) -> Iterator[Piece]:
+        """What `read` gives, `most` rows at a time; None: all at once."""
+        found = False
         with self.opened() as (header, records):
-            inputs = header.positions(features)
-            outputs = header.positions(targets)
-            while rows := list(islice(records, _ROWS_AT_ONCE)):
-                before = len(starts)
-                starts.extend(start for start, _ in rows)
-                columns = list(zip(*(record for _, record in rows), strict=True))
-                if len(starts) > len(values):
-                    values.resize((2 * len(values), len(features)), refcheck=False)
-                self._convert([columns[place] for place in inputs], features, starts[before:], values[before:], gaps)
-                for text, place in zip(texts, outputs, strict=True):
-                    text.extend(map(intern, columns[place]))
-        if not starts:
+            inputs, outputs = header.positions(numbers), header.positions(texts)
+            while (piece := self._piece(records, numbers, inputs, outputs, gaps, most)) is not None:
+                found = True
+                yield piece
+        if not found:
             raise DataError(f"{self.path}: has a header but no rows")
+
+    def _piece(
+        self,
+        records: Iterator[tuple[int, list[str]]],
+        names: list[str],
+        inputs: list[int],
+        outputs: list[int],
+        gaps: Collection[str],
+        most: int | None,
+    ) -> Piece | None:
+        """The next rows; None if there are none."""
+        values = np.empty((_ROWS_AT_ONCE, len(names)))
+        texts: list[list[str]] = [[] for _ in outputs]
+        starts: list[int] = []
+        at_once = _ROWS_AT_ONCE if most is None else min(most, _ROWS_AT_ONCE)
+        while (most is None or len(starts) < most) and (rows := list(islice(records, at_once))):
+            before = len(starts)
+            starts.extend(start for start, _ in rows)
+            columns = list(zip(*(record for _, record in rows), strict=True))
+            if len(starts) > len(values):
+                values.resize((2 * len(values), len(names)), refcheck=False)
+            self._convert([columns[place] for place in inputs], names, starts[before:], values[before:], gaps)
+            for text, place in zip(texts, outputs, strict=True):
+                text.extend(map(intern, columns[place]))
+        if not starts:
+            return None
         contiguous = starts[-1] - starts[0] == len(starts) - 1
         lines = None if contiguous else np.asarray(starts, np.int64)
-        origin = Origin(str(self.path), "line", starts[0], lines)
-        values.resize((len(starts), len(features)), refcheck=False)
-        return values, texts, origin
+        values.resize((len(starts), len(names)), refcheck=False)
+        return Piece(values, texts, Origin(str(self.path), "line", starts[0], lines))
 
     def _convert(
         self,
@@ -145,15 +174,18 @@ class DelimitedFile(NamedTuple):
         """The header, and the rows with the number of the line on which each begins."""
         try:
             with open_bytes(self.path) as raw:
-                text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+                encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
+                text = io.TextIOWrapper(raw, encoding=encoding, newline="")
                 reader = csv.reader(_without_nul(text, self.path), delimiter=self.delimiter, strict=True)
                 records = self._records(reader)
                 first = next(records, None)
                 if first is None:
                     raise DataError(f"{self.path}: is empty")
                 yield self._checked_header(first[1]), self._even(records, len(first[1]))
-        except UnicodeDecodeError:
-            raise not_utf8(self.path) from None
+        except UnicodeError as error:
+            if self.encoding == "utf-8":
+                raise not_utf8(self.path) from None
+            raise DataError(f"{self.path}: is not {self.encoding}: {error}") from None
 
     def _records(self, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
         """Rows that are not blank. A quoted field may span lines, so a row's line is not its number."""

@@ -73,10 +73,11 @@ def _fit_input(
     if given.words is not None:
         return fit_vocabulary(given, rows, bound)
     if given.columns is not None:
-        if declared:
+        if declared and not all(column.is_integer for column in given.columns):
             message = "the model takes whole numbers, and columns with categories, gaps or their own scaling are none"
-            raise ConfigError([Problem(message, ("data", "columns"))])
-        return fit_columns(given, rows)
+            hint = "categories are whole numbers with `encoding: integer`"
+            raise ConfigError([Problem(message, ("data", "columns"), hint)])
+        return fit_columns(given, rows, bound)
     if given.whole or declared:
         return whole_numbers(mode, given, bound)
     return fit_scaling(mode, given, rows)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
@@ -252,6 +252,13 @@ class Source(Part):
 
         `learned` is that of the table trained on; without `with_target` the target may be missing.
         """
+
+    def blocks(self, most: int) -> Iterator[Table]:
+        """The rows of what `reading` gave without a target, `most` at a time, however many there are.
+
+        Raises DataError.
+        """
+        yield self.read(Path())
 
     def informed(self, learned: Mapping[str, Any]) -> Self:
         """This source for the data that it names, read by what was learned in training rather than learned anew."""

@@ -73,10 +73,11 @@ def fit_vocabulary(given: InputArray, rows: np.ndarray | None, bound: int | None
     return Vocabulary(given.values.shape[1:], tokens)
 
 
-def check_room(file: str, count: int, bound: int | None) -> None:
+def check_room(file: str, count: int, bound: int | None, what: str = "different tokens") -> None:
     """Raise a DataError if the model takes fewer different tokens than there are."""
     if bound is not None and count > bound:
         raise DataError(
-            f"{file}: there are {count} different tokens, the model takes numbers below {bound}",
-            hint=f"set the embedding's `input_dim` to {count}, or the data's `vocabulary_size` to {bound}",
+            f"{file}: there are {count} {what}, the model takes numbers below {bound}",
+            hint=f"set the embedding's `input_dim` to {count}"
+            + (f", or the data's `vocabulary_size` to {bound}" if "tokens" in what else ""),
         )

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import GetCoreSchemaHandler, ValidationError
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
 from trainer_cli.parts.part import Part
@@ -201,6 +201,28 @@ class PartField:
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
         return {PART_OF: self.family.noun}  # not a `$ref`: the family's definition is made elsewhere
+
+
+class SectionField:
+    """Annotation of a field that holds a mapping whose model is imported when a config gives one, and not before."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
+
+    @property
+    def model(self) -> type[BaseModel]:
+        """The model of the mapping."""
+        found: type[BaseModel] = getattr(importlib.import_module(f"trainer_cli.{self.module}"), self.name)
+        return found
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda value: self.model.model_validate(value),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda each: each.model_dump(mode="json")),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return self.model.model_json_schema()
 
 
 LAYERS = Family("layer", "parts.layers")
