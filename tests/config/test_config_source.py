@@ -183,6 +183,10 @@ def test_merge_keys():
     assert merged["d"] == {"p": 1, "q": 1, "r": 4}
 
 
+def test_a_whole_number_as_a_key_is_the_text_of_it():
+    assert parse("{0: a, '1': b, 0x10: c}", "c.yaml").plain() == {"0": "a", "1": "b", "16": "c"}
+
+
 def test_a_quoted_merge_key_is_a_key():
     assert values("'<<': 1") == {"<<": 1}
 
@@ -195,7 +199,7 @@ def test_a_quoted_merge_key_is_a_key():
         ("<<: {a: 1}\n<<: {b: 1}", "the merge key `<<` is given twice", "c.yaml:2:1"),
         ("a: 1\n<<: 3", "`<<` merges a mapping, or a list of mappings", "c.yaml:2:1"),
         ("<<: [{a: 1}, 3]", "`<<` merges a mapping, or a list of mappings", "c.yaml:1:1"),
-        ("1: a", "the key `1` must be a text", "c.yaml:1:1"),
+        ("1.5: a", "the key `1.5` must be a text", "c.yaml:1:1"),
         ("true: a", "the key `true` must be a text", "c.yaml:1:1"),
         ("x: {~: a}", "the key `~` must be a text", "c.yaml:1:5"),
         ("? [a, b]\n: c", "a key must be a text", "c.yaml:1:3"),
@@ -237,7 +241,7 @@ def test_a_reference_in_braces_needs_quotes():
 
 def test_all_problems_that_leave_the_structure_whole_are_told():
     with pytest.raises(ConfigError) as caught:
-        parse("a: 1\na: 2\n3: 4\nb: !x 1\nc: 1e999\nd: [\n", "c.yaml")
+        parse("a: 1\na: 2\n3.5: 4\nb: !x 1\nc: 1e999\nd: [\n", "c.yaml")
     assert [problem.place.line for problem in caught.value.problems] == [2, 3, 4, 5, 7]
 
 

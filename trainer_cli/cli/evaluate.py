@@ -55,7 +55,7 @@ def command(
         _check(conditions, found.results)
         rows = f"{found.rows:,} {f'{found.part} ' if found.part else ''}rows{f' of {data}' if data else ''}"
         account.measured, account.facts = found.results, {"rows": rows}
-        options.say([f"{chosen.describe(path)}: {rows}"], quiet=quiet)
+        options.say([f"{chosen.describe(path)}: {rows}", *found.notes], quiet=quiet)
         _show(found, as_json=as_json)
         gates.close(account, conditions, found.results, quiet=quiet)
     gates.refuse(account)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from trainer_cli.compiler.trace import Trace
+from trainer_cli.data.source import SAMPLE_WEIGHT, class_weight_name
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import Graph, Value
-from trainer_cli.ir.primitive import IRError
+from trainer_cli.ir.graph import BATCH, Graph, Value
+from trainer_cli.ir.primitive import IRError, Shape
 from trainer_cli.parts.formulas import mean_per_sample, over_places
 from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
 from trainer_cli.parts.metric import Metric
@@ -25,7 +26,10 @@ Path = tuple[str | int, ...]
 
 
 class Objective(NamedTuple):
-    """What is asked of one output: its loss with its weight in the sum, its metrics, and the places of both."""
+    """What is asked of one output: its loss with its weight in the sum, its metrics, and the places of both.
+
+    `class_weighted`: in training, the data says how much each row or place counts by its class.
+    """
 
     output: str
     loss: Loss
@@ -33,6 +37,26 @@ class Objective(NamedTuple):
     metrics: Sequence[Metric]
     loss_path: Path
     metrics_path: Path
+    class_weighted: bool = False
+
+
+class Counts(NamedTuple):
+    """How much the places of an output count; None: all the same.
+
+    `places`: 1, or 0 where a mask leaves out, in the shape of the output without its last axis; the mean of a loss is
+    over these. `weights`: what the loss of a place is multiplied by, in the shape that the former's begins with.
+    """
+
+    places: Value | None = None
+    weights: Value | None = None
+
+    def together(self, prediction: Prediction) -> Value | None:
+        """The product of both, in the shape of the output without its last axis."""
+        if self.weights is None:
+            return self.places
+        shape = _places(prediction)
+        wide = ir.broadcast_to(_with_axes(self.weights, len(shape)), shape)
+        return wide if self.places is None else wide * self.places
 
 
 class BoundMetric(NamedTuple):
@@ -59,19 +83,23 @@ def target_leaf(name: str) -> str:
     return name if name == TARGET else f"{TARGET}:{name}"
 
 
-def bind(trace: Trace, objectives: Sequence[Objective]) -> Binding:
+def bind(
+    trace: Trace, objectives: Sequence[Objective], *, training: bool = False, sample_weights: bool = False
+) -> Binding:
     """Write the losses and the statistics of the metrics behind the predictions.
 
     The total named `loss` is the mean over the batch times its rows, regularization included, so that its quotient by
     the number of samples is the epoch's loss. Places that a mask leaves out count neither in the loss nor in a metric.
-    Raises ConfigError for pairings that cannot work.
+    `sample_weights`: the data has a number for each row that its loss is multiplied by. Weights of classes count in
+    `training` alone. As in Keras, the mean is over the number of samples, not over the sum of the weights, and metrics
+    heed the weights only if they are `weighted`. Raises ConfigError for pairings that cannot work.
     """
     graph, several = trace.graph, len(trace.predictions) > 1
     warnings: list[Problem] = []
     totals: dict[str, Value] = {}
     losses: dict[str, str] = {}
     targets: dict[str, Value] = {}
-    weights: dict[str, Value | None] = {}
+    counts: dict[str, Counts] = {}
     found: list[tuple[Value, Value]] = []
     for objective in objectives:
         name, loss = objective.output, objective.loss
@@ -79,8 +107,10 @@ def bind(trace: Trace, objectives: Sequence[Objective]) -> Binding:
         warnings += _judge(loss.findings(prediction), objective.loss_path)
         targets[name] = _target(graph, target_leaf(name if several else TARGET), prediction, loss.target)
         with graph.layer("loss" if not several else f"{name}_loss"):
-            weights[name] = _weights(prediction)
-            total, mean = _mean(loss, targets[name], prediction, weights[name], objective.loss_path)
+            by_row = graph.input(SAMPLE_WEIGHT, (BATCH,), "float") if sample_weights else None
+            by_class = _class_weights(objective, prediction, several) if training and objective.class_weighted else None
+            counts[name] = Counts(_mask(prediction), _product(by_row, by_class))
+            total, mean = _mean(loss, targets[name], prediction, counts[name], objective.loss_path)
             if several:
                 losses[f"{name}_loss"] = f"{name}_loss"
                 totals[f"{name}_loss"] = total
@@ -110,7 +140,8 @@ def bind(trace: Trace, objectives: Sequence[Objective]) -> Binding:
             with graph.layer(key):
                 try:
                     form = objective.loss.target
-                    statistics = metric.statistics(targets[name], prediction, form, weights[name])
+                    counted = counts[name].together(prediction) if given.weighted else counts[name].places
+                    statistics = metric.statistics(targets[name], prediction, form, counted)
                 except IRError as error:
                     message = f"{metric.type} does not fit an output of shape {prediction.value.shape[1:]}"
                     raise ConfigError([Problem(message, path, str(error).split(": ")[-1])]) from error
@@ -123,8 +154,25 @@ def bind(trace: Trace, objectives: Sequence[Objective]) -> Binding:
     return Binding(mean, totals, losses, bound, warnings)
 
 
-def _weights(prediction: Prediction) -> Value | None:
-    """How much each place of an output counts, in the shape of the output without its last axis; None: all the same."""
+def _places(prediction: Prediction) -> Shape:
+    """The shape of an output without its last axis."""
+    return prediction.value.shape[:-1] or prediction.value.shape
+
+
+def _class_weights(objective: Objective, prediction: Prediction, several: bool) -> Value:
+    """What the data says of each place by its class."""
+    name = class_weight_name(objective.output if several else TARGET)
+    return prediction.value.graph.input(name, _places(prediction), "float")
+
+
+def _product(by_row: Value | None, by_place: Value | None) -> Value | None:
+    if by_row is None or by_place is None:
+        return by_place if by_row is None else by_row
+    return over_places(by_row, by_place) * by_place
+
+
+def _mask(prediction: Prediction) -> Value | None:
+    """1 at each place of an output that is no padding, in the shape of the output without its last axis."""
     mask, value = prediction.mask, prediction.value
     places = value.shape[:-1]
     if mask is None or mask.rank > len(places):
@@ -137,7 +185,7 @@ def _with_axes(x: Value, rank: int) -> Value:
     return ir.reshape(x, (*x.shape, *(1,) * (rank - x.rank)))
 
 
-def _mean(loss: Loss, target: Value, prediction: Prediction, weights: Value | None, path: Path) -> tuple[Value, Value]:
+def _mean(loss: Loss, target: Value, prediction: Prediction, counts: Counts, path: Path) -> tuple[Value, Value]:
     """A loss's mean over the batch, times the rows and as it is."""
     graph = target.graph
     try:
@@ -145,14 +193,15 @@ def _mean(loss: Loss, target: Value, prediction: Prediction, weights: Value | No
     except IRError as error:
         message = f"{loss.type} does not fit an output of shape {prediction.value.shape[1:]}"
         raise ConfigError([Problem(message, path, str(error).split(": ")[-1])]) from error
-    if weights is None or loss.relates_places:
+    if counts.weights is not None:
+        places = places * over_places(counts.weights, places)
+    if counts.places is None or loss.relates_places:
         total = ir.reduce_sum(mean_per_sample(places))
         return total, total / graph.batch_size()
     # As in Keras, the mean is over the places of all samples together, so that long sequences count for more.
-    if weights.rank < places.rank:
-        weights = over_places(weights, places)
-    count = ir.reduce_sum(weights)
-    summed = ir.reduce_sum(places * weights)
+    mask = over_places(counts.places, places)
+    count = ir.reduce_sum(mask)
+    summed = ir.reduce_sum(places * mask)
     mean = ir.select(ir.greater(count, 0.0), summed / ir.maximum(count, 1.0), 0.0)
     return mean * graph.batch_size(), mean
 
@@ -167,10 +216,11 @@ def _key(metric: Metric, prefix: str, taken: set[str], path: Path) -> str:
             message = f"a metric cannot be called `{key}`: the line of an epoch has another value of that name"
             raise ConfigError([Problem(message, (*path, "name"), "give it another `name`")])
         return key
-    key, number = prefix + metric.type, 1
+    kind = f"weighted_{metric.type}" if metric.weighted else metric.type
+    key, number = prefix + kind, 1
     while key in taken:
         number += 1
-        key = f"{prefix}{metric.type}_{number}"
+        key = f"{prefix}{kind}_{number}"
     return key
 
 

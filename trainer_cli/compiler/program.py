@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from trainer_cli.compiler.bind import LOSS_TOTAL, TARGET, BoundMetric, Objective, bind, target_leaf
+from trainer_cli.compiler.bind import LOSS_TOTAL, TARGET, BoundMetric, Objective, Path, bind, target_leaf
 from trainer_cli.compiler.trace import (
     InputSpec,
     LayerRow,
@@ -22,9 +22,11 @@ from trainer_cli.compiler.trace import (
     trace,
 )
 from trainer_cli.compiler.update import SlotSpec, Update, write_updates
+from trainer_cli.compiler.weighting import class_weights
 from trainer_cli.config.schema import Config, PhaseSettings, phase_settings
-from trainer_cli.data.source import INPUT
+from trainer_cli.data.source import INPUT, SAMPLE_WEIGHT, class_weight_name
 from trainer_cli.data.targets import TargetSpec
+from trainer_cli.data.weighting import ClassWeights
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.graph import Graph
 from trainer_cli.ir.random import RandomStream
@@ -42,13 +44,15 @@ PREDICTION = "prediction"
 class Output(NamedTuple):
     """An output of the model: the shape of a row, its activation, its loss, and the name of its target in the data.
 
-    `loss` and `target` are None where nothing is asked of the output.
+    `loss` and `target` are None where nothing is asked of the output. `class_weight` says how much rows count by their
+    class in training, with its place in the config.
     """
 
     shape: tuple[int, ...]
     activation: str | None
     loss: Loss | None = None
     target: str | None = None
+    class_weight: tuple[ClassWeights, Path] | None = None
 
 
 @dataclass(eq=False, repr=False)
@@ -93,9 +97,20 @@ class Program:
     @property
     def leaves(self) -> dict[str, str]:
         """What the graphs call the inputs and targets of the data, by the data's names."""
+        weights = [SAMPLE_WEIGHT, *(class_weight_name(name) for name in self.class_weights)]
         return {
             **{name: input_leaf(name) for name in self.inputs},
             **{name: target_leaf(name) for name in self.targets},
+            **{name: name for name in weights},
+        }
+
+    @property
+    def class_weights(self) -> dict[str, tuple[ClassWeights, Path]]:
+        """The weights of classes with their places in the config, by the targets' names."""
+        return {
+            output.target: output.class_weight
+            for output in self.outputs.values()
+            if output.target is not None and output.class_weight is not None
         }
 
     @property
@@ -145,11 +160,18 @@ class Program:
         return results
 
 
-def build_program(config: Config, inputs: InputSpec | Mapping[str, InputSpec], *, phase: int = 0) -> Program:
+def build_program(
+    config: Config,
+    inputs: InputSpec | Mapping[str, InputSpec],
+    *,
+    phase: int = 0,
+    sample_weights: bool | None = None,
+) -> Program:
     """Compile a config for one phase. Without optimizer or loss the program can predict and nothing else.
 
-    `inputs` are the model's by name; one by itself is that of a model with one input. Raises ConfigError for shapes
-    that do not fit, impossible pairings and what is not supported.
+    `inputs` are the model's by name; one by itself is that of a model with one input. `sample_weights`: whether the
+    data says how much each row counts; None: if the config says so. Raises ConfigError for shapes that do not fit,
+    impossible pairings and what is not supported.
     """
     settings = phase_settings(config, phase)
     architecture = config.architecture
@@ -161,7 +183,11 @@ def build_program(config: Config, inputs: InputSpec | Mapping[str, InputSpec], *
     inference = trace(architecture, given, training=False, **options)
     specs = {name: as_stored(nodes, name, given[name]) for name in nodes.inputs}
     objectives = _objectives(settings, list(inference.predictions)) if settings.loss is not None else []
-    outputs = _outputs(inference, objectives)
+    weights = class_weights(settings, inference.predictions, objectives)
+    objectives = [each._replace(class_weighted=each.output in weights) for each in objectives]
+    outputs = _outputs(inference, objectives, weights)
+    if sample_weights is None:
+        sample_weights = config.data is not None and config.data.weighted
     for name, prediction in zip(outputs, inference.predictions.values(), strict=True):
         inference.graph.outputs[name] = prediction.value
     inference.graph.updates.update(inference.updates)
@@ -172,18 +198,18 @@ def build_program(config: Config, inputs: InputSpec | Mapping[str, InputSpec], *
         return program
 
     evaluation = trace(architecture, given, training=False, **options)
-    bound = bind(evaluation, objectives)
+    bound = bind(evaluation, objectives, sample_weights=sample_weights)
     evaluation.graph.outputs.update(bound.totals)
     evaluation.graph.updates.update(evaluation.updates)
     program.evaluate, program.losses, program.metrics = evaluation.graph, bound.losses, bound.metrics
-    program.warnings = [*inference.warnings, *bound.warnings]
+    program.warnings = [*inference.warnings, *bound.warnings, *_unweighted(objectives, sample_weights)]
     if settings.optimizer is None:
         return program
     if not program.trainable_weights:
         raise ConfigError([Problem("nothing to train: every weight is frozen or there is none", ("architecture",))])
 
     training = trace(architecture, given, training=True, **options)
-    bound = bind(training, objectives)
+    bound = bind(training, objectives, training=True, sample_weights=sample_weights)
     training.graph.outputs.update(bound.totals)
     update: Update = write_updates(training.graph, bound.mean_loss, training.weights, settings.optimizer)
     training.graph.updates.update(training.updates)
@@ -192,7 +218,22 @@ def build_program(config: Config, inputs: InputSpec | Mapping[str, InputSpec], *
     return program
 
 
-def _outputs(trace: Trace, objectives: Sequence[Objective]) -> dict[str, Output]:
+def _unweighted(objectives: Sequence[Objective], sample_weights: bool) -> list[Problem]:
+    """Warnings of metrics that shall heed weights where there are none."""
+    return [
+        Problem(
+            f"`{metric.type}` is weighted, but neither `data.sample_weight` nor `class_weight` gives weights",
+            (*objective.metrics_path, index, "weighted"),
+        )
+        for objective in objectives
+        for index, metric in enumerate(objective.metrics)
+        if metric.weighted and not sample_weights and not objective.class_weighted
+    ]
+
+
+def _outputs(
+    trace: Trace, objectives: Sequence[Objective], weights: Mapping[str, tuple[ClassWeights, Path]]
+) -> dict[str, Output]:
     """The outputs as the program calls them."""
     several = len(trace.predictions) > 1
     losses = {objective.output: objective.loss for objective in objectives}
@@ -201,7 +242,8 @@ def _outputs(trace: Trace, objectives: Sequence[Objective]) -> dict[str, Output]
         shape = tuple(int(extent) for extent in prediction.value.shape[1:])
         loss = losses.get(name)
         target = None if loss is None else name if several else TARGET
-        outputs[name if several else PREDICTION] = Output(shape, prediction.activation_name, loss, target)
+        own = weights.get(name)
+        outputs[name if several else PREDICTION] = Output(shape, prediction.activation_name, loss, target, own)
     return outputs
 
 

@@ -75,6 +75,11 @@ _OTHER_NAMES = {
     "class_name": "type",
     "kind": "type",
 }
+# The same for keys whose meaning is written in another way here.
+_OTHER_WAYS = {
+    "weighted_metrics": "write `{type: accuracy, weighted: true}` among the `metrics`",
+    "sample_weights": "name the column or array under `data`: `sample_weight: …`",
+}
 _SHOWN = 60  # characters of a value that a message quotes
 _QUOTED = 100  # characters of a line that are quoted
 
@@ -260,6 +265,8 @@ def _key_hint(
     tree: SourceTree,
     model: type[BaseModel],
 ) -> str | None:
+    if key in _OTHER_WAYS and not path:
+        return _OTHER_WAYS[key]
     other = _OTHER_NAMES.get(key, key)
     if other in known and other != key:
         return f"it is called `{other}` here"

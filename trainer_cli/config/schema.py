@@ -38,6 +38,21 @@ MetricsChoice: TypeAlias = Annotated[
 ]
 
 
+def _weights_form(value: Any) -> str:
+    """Whether weights are by class, which are numbers, or by output name."""
+    below = value.values() if isinstance(value, Mapping) else ()
+    by_output = any(isinstance(each, Mapping) or each == "balanced" for each in below)
+    return "(by output)" if by_output else "(single)"
+
+
+ClassWeight: TypeAlias = Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]]
+ClassWeightChoice: TypeAlias = Annotated[
+    Annotated[ClassWeight, Tag("(single)")] | Annotated[dict[str, ClassWeight], Tag("(by output)")],
+    Discriminator(_weights_form),
+]
+CLASS_WEIGHT = "what the loss of a training row is multiplied by: balanced, or numbers by class; by output if several"
+
+
 class Section(BaseModel):
     """A mapping of the config: unknown keys are refused, scalars are strict, camelCase keys are renamed."""
 
@@ -136,6 +151,9 @@ class Phase(Section):
     metrics: MetricsChoice | None = Field(
         default=None, description="the metrics of this phase, or lists of metrics by output name"
     )
+    class_weight: ClassWeightChoice | None = Field(
+        default=None, description="the class weights of this phase; an empty mapping for none"
+    )
     freeze: list[str] | None = Field(default=None, description="names of the layers that this phase does not train")
     fit: Fit | None = Field(default=None, description="keys that replace those of the top-level `fit`")
 
@@ -157,6 +175,7 @@ class Config(Section):
     loss_weights: dict[str, float] | None = Field(
         default=None, description="factor of each output's loss in the sum, by output name"
     )
+    class_weight: ClassWeightChoice | None = Field(default=None, description=CLASS_WEIGHT)
     freeze: list[str] = Field(default=[], description="names of the layers that are not trained")
     fit: Fit = Field(default_factory=lambda: Fit(), description="how long and in which batches the model is trained")
     phases: list[Phase] = Field(
@@ -227,6 +246,7 @@ class PhaseSettings:
     loss: Loss | dict[str, Loss] | None
     metrics: list[Metric] | dict[str, list[Metric]]
     loss_weights: dict[str, float] | None
+    class_weight: ClassWeight | dict[str, ClassWeight] | None
     freeze: tuple[str, ...]
     fit: Fit
 
@@ -258,6 +278,7 @@ def phase_settings(config: Config, index: int) -> PhaseSettings:
         loss=config.loss if phase.loss is None else phase.loss,
         metrics=config.metrics if phase.metrics is None else phase.metrics,
         loss_weights=config.loss_weights,
+        class_weight=config.class_weight if phase.class_weight is None else phase.class_weight,
         freeze=tuple(config.freeze if phase.freeze is None else phase.freeze),
         fit=fit,
     )

@@ -352,6 +352,8 @@ class _Builder:
         value = self.scalar(event)
         if isinstance(value, str):
             return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)  # the number of a class
         hint = f'write it in quotes: "{event.value}"' if event.value else None
         self.refuse(event, f"the key `{event.value}` must be a text" if event.value else "a key is empty", hint)
         return None

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from trainer_cli.data.columns import Columns
 from trainer_cli.data.scaling import Scaling
-from trainer_cli.data.source import TARGET, Split, Table
+from trainer_cli.data.source import SAMPLE_WEIGHT, TARGET, Split, Table
 from trainer_cli.data.targets import TargetEncoding
 from trainer_cli.data.vocabulary import Vocabulary
 from trainer_cli.errors import DataError
@@ -81,4 +81,8 @@ class Encoding:
                 raise DataError(f"{table.file}: there is no target{what} to compare with")
             values = target.apply(table.targets[name])
             targets[name] = values if rows is None else values[rows]
-        return Split(inputs, targets, table.rows if rows is None else len(rows))
+        weights = {}
+        if with_target and table.sample_weights is not None:
+            chosen = table.sample_weights if rows is None else table.sample_weights[rows]
+            weights[SAMPLE_WEIGHT] = np.ascontiguousarray(chosen, np.float32)
+        return Split(inputs, targets, table.rows if rows is None else len(rows), weights)

@@ -38,7 +38,13 @@ class FileSource(Source):
             "validation_path": None,
             "test_path": None,
         }
+        if self.weighted and not (with_target and self._is_weighted(file)):
+            update["sample_weight"] = None
         return self.informed(learned).model_copy(update=update)
+
+    def _is_weighted(self, file: Path) -> bool:
+        """Whether a file of new data says how much its rows count; it need not."""
+        return self.weighted
 
     def _paths_by_part(self, folder: Path) -> tuple[dict[str, list[Path]], str]:
         """The files of "train" and of the parts that have their own, and the digest of all of them."""

@@ -28,12 +28,24 @@ INPUT = "input"
 TARGET = "target"
 """The target's name in sources that have one."""
 
+SAMPLE_WEIGHT = "/sample_weight"
+"""The name of the numbers that say how much each row counts; no input or target has a slash in its name."""
+
+
+def class_weight_name(target: str) -> str:
+    """The name of the numbers that say how much each row counts by its class of a target."""
+    return f"/class_weight/{target}"
+
+
 ScalingMode: TypeAlias = Literal["none", "unit", "standardize", "min_max"]
 """`none` leaves values alone, `unit` divides bytes by 255, `standardize` gives each feature mean 0 and deviation 1,
 `min_max` gives each feature the range 0 to 1. Statistics come from the training split alone."""
 
 SCALING = "how inputs are scaled: none, unit (divided by 255), standardize or min_max (per feature)"
 """The description of `scaling`, for sources with a default of their own."""
+
+SAMPLE_WEIGHTS = "what says how much each row counts: its loss is multiplied by this number of at least 0"
+"""The beginning of the description of `sample_weight`."""
 
 BYTE_SCALE = 1.0 / 255.0
 
@@ -188,6 +200,7 @@ class Table(NamedTuple):
     `digest` is the sha256 of the files' bytes. `parts` holds the tables of "validation" and "test" where these have
     their own files. `learned` is what the source must know to read new data alike, as plain values for JSON.
     `split_by` are numbers for the column that `split` names, `(rows,)`: equal in a group, ascending in time.
+    `sample_weights`: how much each row counts, `(rows,)`, numbers of at least 0.
     """
 
     inputs: dict[str, InputArray]
@@ -196,6 +209,7 @@ class Table(NamedTuple):
     parts: Mapping[str, Table] = MappingProxyType({})
     learned: Mapping[str, Any] = MappingProxyType({})
     split_by: np.ndarray | None = None
+    sample_weights: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -210,17 +224,19 @@ class Table(NamedTuple):
 class Split(NamedTuple):
     """Rows ready for a plan: C-contiguous float32, uint8 or int32 inputs, and the targets as the losses want them.
 
-    Targets are int32 for labels, float32 otherwise; there are none where only predictions are wanted.
+    Targets are int32 for labels, float32 otherwise; there are none where only predictions are wanted. `weights` say how
+    much rows count, float32: `SAMPLE_WEIGHT` and the `class_weight_name` of targets, as far as there are any.
     """
 
     inputs: dict[str, np.ndarray]
     targets: dict[str, np.ndarray]
     rows: int
+    weights: Mapping[str, np.ndarray] = MappingProxyType({})
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
-        """Inputs and targets by name; a model's inputs and outputs have different names."""
-        return {**self.inputs, **self.targets}
+        """Inputs, targets and weights by name; a model's inputs and outputs have different names."""
+        return {**self.inputs, **self.targets, **self.weights}
 
 
 class Source(Part):
@@ -263,6 +279,11 @@ class Source(Part):
     def informed(self, learned: Mapping[str, Any]) -> Self:
         """This source for the data that it names, read by what was learned in training rather than learned anew."""
         return self
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the config says how much each row counts."""
+        return getattr(self, "sample_weight", None) is not None
 
     @property
     def own_parts(self) -> tuple[str, ...]:

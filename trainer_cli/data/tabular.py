@@ -17,6 +17,7 @@ from trainer_cli.data.file_source import FileSource, Name, Names
 from trainer_cli.data.files import expand
 from trainer_cli.data.source import (
     INPUT,
+    SAMPLE_WEIGHTS,
     TARGET,
     InputArray,
     InputSignature,
@@ -30,6 +31,7 @@ from trainer_cli.data.source import (
     joined,
 )
 from trainer_cli.data.times import split_numbers, times
+from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, SectionField, refusal
@@ -93,6 +95,10 @@ class TableSource(FileSource):
         "frequent one); zero; or indicator: the mean, and a number more that tells that it is missing",
     )
 
+    sample_weight: Name | None = Field(
+        default=None, description=f"{SAMPLE_WEIGHTS}; a column, which is then no feature"
+    )
+
     @model_validator(mode="after")
     def _name_each_column_once(self) -> Self:
         for what, given in (("target", self._targets), ("features", self._features or {})):
@@ -101,6 +107,10 @@ class TableSource(FileSource):
                     if names.count(name) > 1:
                         message = f"the column `{name}` is named twice"
                         raise refusal([Refusal("column_named_twice", message, where=(what,))])
+        targets = [names if isinstance(names, list) else [names] for names in self._targets.values()]
+        if self.sample_weight in _each(targets):
+            message = f"the target `{self.sample_weight}` cannot be the rows' weight"
+            raise refusal([Refusal("target_is_weight", message, where=("sample_weight",))])
         if isinstance(self.target, str | list) and isinstance(self.features, list):
             for name in [self.target] if isinstance(self.target, str) else self.target:
                 if name in self.features:
@@ -148,7 +158,7 @@ class TableSource(FileSource):
         chosen = self._choose(everything[0].header())
         # Headers of all files first: a wrong name in the small file should not wait for the large one.
         for file in everything[1:]:
-            file.header().positions(_each([*chosen.features.values(), *chosen.targets.values()]))
+            file.header().positions(_each([*chosen.features.values(), *chosen.targets.values(), self._weights]))
         # Files of their own are no part of what is split.
         for file in files["train"]:
             file.header().positions(self._split_columns)
@@ -166,6 +176,14 @@ class TableSource(FileSource):
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
         return super().reading(file, learned, with_target).model_copy(update={"features": learned["features"]})
+
+    def _is_weighted(self, file: Path) -> bool:
+        return self.weighted and self.sample_weight in self._open(file).header().names
+
+    @property
+    def _weights(self) -> list[str]:
+        """The columns that say how much rows count, one or none."""
+        return [] if self.sample_weight is None else [self.sample_weight]
 
     @property
     def _split_columns(self) -> list[str]:
@@ -207,6 +225,7 @@ class TableSource(FileSource):
             name: file.matching([columns] if isinstance(columns, str) else columns)
             for name, columns in self._targets.items()
         }
+        file.positions(self._weights)
         if self._features is not None:
             return _Chosen({name: file.matching(columns) for name, columns in self._features.items()}, targets)
         if "" in file.names:
@@ -214,7 +233,7 @@ class TableSource(FileSource):
                 f"{file.path}: column {file.names.index('') + 1} has no name",
                 hint="name it in the header, or list the wanted columns under `features`",
             )
-        taken = set(_each([*targets.values(), self._split_columns]))
+        taken = set(_each([*targets.values(), self._split_columns, self._weights]))
         features = [name for name in file.names if name not in taken]
         if not features:
             raise DataError(f"{file.path}: no columns are left as features beside the target")
@@ -224,7 +243,7 @@ class TableSource(FileSource):
         """The columns to read as numbers, those to read as text, and those that may have gaps."""
         plans = self._plans(_each(chosen.features.values()))
         others = [plan.name for plan in plans if plan.kind != "numeric"]
-        texts = _each([others, *chosen.targets.values(), self._split_columns])
+        texts = _each([others, *chosen.targets.values(), self._split_columns, self._weights])
         return [plan.name for plan in plans if plan.kind == "numeric"], texts, _with_gaps(plans)
 
     def _read(self, files: Sequence[TableFile], chosen: _Chosen, total: str, parts: dict[str, Table]) -> Table:
@@ -267,6 +286,9 @@ class TableSource(FileSource):
             parts=parts,
             learned={"features": chosen.features},
             split_by=next((split_numbers(self.split, cells[name], origin) for name in self._split_columns), None),
+            sample_weights=next(
+                (checked_weights(numbers_of(cells[name], origin, name), origin, name) for name in self._weights), None
+            ),
         )
 
     def _input(

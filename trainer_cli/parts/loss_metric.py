@@ -24,7 +24,7 @@ class LossMetric(MeanMetric):
 
     def loss(self) -> Loss:
         """The loss that is measured, with the arguments of this metric."""
-        arguments = self.model_dump(exclude={"name"}, exclude_none=True)
+        arguments = self.model_dump(exclude={"name", "weighted"}, exclude_none=True)
         loss = read_part(LOSSES, {**arguments, "type": self.measured or self.type})
         assert isinstance(loss, Loss)
         return loss

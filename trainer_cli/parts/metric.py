@@ -27,6 +27,9 @@ class Metric(Part):
     direction: ClassVar[Literal["max", "min"]] = "max"
 
     name: str | None = Field(default=None, description="key of the metric in tables and files")
+    weighted: bool = Field(
+        default=False, description="whether rows count by their sample weights and, in training, class weights"
+    )
 
     def resolve(self, loss: Loss, prediction: Prediction) -> Metric:
         """The metric to compute, given loss and output; every metric is resolved before its other methods are called.

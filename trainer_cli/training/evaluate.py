@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import phase_settings
-from trainer_cli.data.source import PartName
+from trainer_cli.data.source import SAMPLE_WEIGHT, PartName
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.training.compiled import suggested_loss
 from trainer_cli.training.epoch import evaluate_split
@@ -17,11 +17,13 @@ from trainer_cli.training.summary import finite
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`results`: the loss and every metric by key, None where a metric has no value; `part`: of the config's data."""
+    """`results`: the loss and every metric by key, None where a metric has no value; `part`: of the config's data;
+    `notes`: what is not as in training."""
 
     results: dict[str, float | None]
     rows: int
     part: PartName | None
+    notes: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -53,7 +55,10 @@ def evaluate(
     program = model.program(split)
     executable = model.executable(program, target, threads)
     results = program.results(evaluate_split(executable, split), split.rows)
-    return Evaluation({key: finite(value) for key, value in results.items()}, split.rows, part)
+    notes: tuple[str, ...] = ()
+    if model.source.weighted and SAMPLE_WEIGHT not in split.weights:
+        notes = (f"{data} has no `{getattr(model.source, 'sample_weight')}`: every row counts alike",)  # noqa: B009
+    return Evaluation({key: finite(value) for key, value in results.items()}, split.rows, part, notes)
 
 
 def held_out_part(model: TrainedModel) -> PartName:

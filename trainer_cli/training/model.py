@@ -11,7 +11,7 @@ from trainer_cli.config.load import LoadedConfig, read_config
 from trainer_cli.config.schema import Config, phase_count, phase_settings
 from trainer_cli.data.encoding import Encoding
 from trainer_cli.data.prepare import apply, prepare
-from trainer_cli.data.source import PartName, Source, Split
+from trainer_cli.data.source import SAMPLE_WEIGHT, PartName, Source, Split
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.training.averages import evaluated_weights
 from trainer_cli.training.checkpoints import CheckpointError, find_checkpoint, import_weights, read_checkpoint
@@ -45,7 +45,8 @@ class TrainedModel:
 
     def program(self, split: Split) -> Program:
         """The model compiled for rows like these."""
-        return build_program(self.config, specs_in_memory(split, self.encoding), phase=self.phase)
+        specs = specs_in_memory(split, self.encoding)
+        return build_program(self.config, specs, phase=self.phase, sample_weights=SAMPLE_WEIGHT in split.weights)
 
     def executable(self, program: Program, target: str, threads: int | None) -> Any:
         """The model with its weights on a target."""

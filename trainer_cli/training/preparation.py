@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from trainer_cli.compiler.bind import VALIDATION
 from trainer_cli.compiler.program import InputSpec, Program, build_program
 from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import Config, Fit, PhaseSettings, phase_count, phase_settings
@@ -69,12 +71,20 @@ def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
         key = tuple(program.targets.items())
         if key not in datasets:
             datasets[key] = prepare(config.data, folder, program.targets, config.seed, program.tokens)
-        dataset = datasets[key]
+        dataset = weighed(datasets[key], program)
         found = specs_in_memory(dataset.train, dataset.encoding)
         if found != program.inputs:
             program = build_program(config, found, phase=setting.index)
         plans.append(_plan(config, setting, program, dataset))
     return plans
+
+
+def weighed(dataset: Dataset, program: Program) -> Dataset:
+    """The data with the weights of classes on its training rows. Raises ConfigError for unknown classes."""
+    from trainer_cli.data.weighting import with_class_weights
+
+    train = with_class_weights(dataset.train, program.class_weights, dataset.encoding.targets)
+    return replace(dataset, train=train)
 
 
 def compile_phases(
@@ -151,17 +161,24 @@ def losses_as_json(program: Program) -> Any:
     return losses if len(losses) > 1 else next(iter(losses.values()))
 
 
+def _compared(program: Program, monitor: str) -> Any:
+    """What must stay the same for two values of a monitored key to compare: the losses, and what weighs them."""
+    losses = losses_as_json(program)
+    weights = {name: given for name, (given, _) in program.class_weights.items()}
+    return {"loss": losses, "class_weight": weights} if weights and not monitor.startswith(VALIDATION) else losses
+
+
 def _plan(config: Config, setting: PhaseSettings, program: Program, dataset: Dataset) -> PhasePlan:
     assert program.optimizer is not None
-    has_validation = dataset.validation is not None
+    monitor = setting.fit.checkpoint.monitor or default_monitor(dataset.validation is not None)
     return PhasePlan(
         position=setting.index,
         name=setting.name if config.phases else None,
         optimizer=program.optimizer,
-        loss=losses_as_json(program),
+        loss=_compared(program, monitor),
         fit=setting.fit,
         program=program,
         dataset=dataset,
-        monitor=setting.fit.checkpoint.monitor or default_monitor(has_validation),
+        monitor=monitor,
         directions={bound.key: bound.metric.direction for bound in program.metrics},
     )

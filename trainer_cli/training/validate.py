@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainer_cli.compiler.program import InputSpec
 from trainer_cli.compiler.trace import declared_input, nodes_of
@@ -15,7 +16,10 @@ from trainer_cli.data.source import Signature
 from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
 from trainer_cli.training.compiled import check_compiled
 from trainer_cli.training.memory import check_memory
-from trainer_cli.training.preparation import compile_phases, input_specs, phase_path
+from trainer_cli.training.preparation import compile_phases, input_specs, phase_path, weighed
+
+if TYPE_CHECKING:
+    from trainer_cli.data.prepare import Dataset
 
 
 @dataclass
@@ -101,8 +105,12 @@ def _check_phases(loaded: LoadedConfig, read_data: bool, found: Validation) -> N
     if read_data and config.data is not None:
         from trainer_cli.data.prepare import prepare
 
-        for program in {tuple(program.targets.items()): program for program in programs}.values():
-            prepare(config.data, loaded.folder, program.targets, config.seed, program.tokens)
+        datasets: dict[object, Dataset] = {}
+        for program in programs:
+            key = tuple(program.targets.items())
+            if key not in datasets:
+                datasets[key] = prepare(config.data, loaded.folder, program.targets, config.seed, program.tokens)
+            weighed(datasets[key], program)
 
 
 def known_inputs(loaded: LoadedConfig, *, read_data: bool = False) -> dict[str, InputSpec] | None:

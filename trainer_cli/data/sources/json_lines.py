@@ -15,6 +15,7 @@ from trainer_cli.data.files import expand, nearest, not_utf8, open_bytes, shown
 from trainer_cli.data.records import Column, Layout, SequenceSpec, layout_of
 from trainer_cli.data.source import (
     INPUT,
+    SAMPLE_WEIGHTS,
     TARGET,
     InputArray,
     InputSignature,
@@ -27,6 +28,7 @@ from trainer_cli.data.source import (
     joined,
 )
 from trainer_cli.data.times import split_numbers
+from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
@@ -59,6 +61,7 @@ class JsonLines(TokenSource):
     target: Name | dict[Name, Name] | None = Field(
         default=None, description="the key to predict; by output name if there are several; null: nothing"
     )
+    sample_weight: Name | None = Field(default=None, description=f"{SAMPLE_WEIGHTS}; the key of a number")
     sequence: SequenceSpec | None = Field(default=None, description="how lists become rows of one length")
     pad_target: bool = Field(
         default=False, description="whether targets are lists of any length as well, padded like the input"
@@ -85,6 +88,12 @@ class JsonLines(TokenSource):
             return {}
         return self.target if isinstance(self.target, dict) else {TARGET: self.target}
 
+    @property
+    def _keys(self) -> list[str]:
+        """All keys that a row must have."""
+        weights = [] if self.sample_weight is None else [self.sample_weight]
+        return [*(key for keys in self._inputs.values() for key in keys), *self._targets.values(), *weights]
+
     def signature(self, folder: Path) -> Signature:
         layouts = self._layouts(expand(folder, self.path))
         inputs = {
@@ -100,13 +109,16 @@ class JsonLines(TokenSource):
         parts = {name: undivided._table(files[name], layouts, total, {}) for name in self.own_parts}
         return self._table(files["train"], layouts, total, parts)
 
+    def _is_weighted(self, file: Path) -> bool:
+        return self.weighted and any(self.sample_weight in record for _, record in islice(_rows(file), 1))
+
     def _layouts(self, paths: Sequence[Path]) -> dict[str, Layout]:
         """How each input looks, from the first row that shows it; its keys must be there."""
         wanted, found = self._inputs, {}
         first = None
         for where, record in islice(_rows(paths[0]), _ROWS_LOOKED_AT):
             first = first or where
-            for key in [key for keys in wanted.values() for key in keys] + list(self._targets.values()):
+            for key in self._keys:
                 if key not in record:
                     raise DataError(f"{where}: there is no key `{key}`", hint=nearest(key, list(record), "keys"))
             for name, keys in wanted.items():
@@ -128,6 +140,9 @@ class JsonLines(TokenSource):
         }
         targets: dict[str, list[Any]] = {name: [] for name in self._targets}
         split_by: list[str] = []
+        weights = None
+        if self.sample_weight is not None:
+            weights = Column([self.sample_weight], Layout("numbers", (1,)), None, False)
         origins = []
         for path in paths:
             lines = []
@@ -141,6 +156,8 @@ class JsonLines(TokenSource):
                     targets[name].append(record[key])
                 if self.split.column is not None:
                     split_by.append(self._split_text(record, where))
+                if weights is not None:
+                    weights.add(record, where)
             if not lines:
                 raise DataError(f"{path}: holds no rows")
             origins.append((len(lines), Origin(str(path), "line", lines=np.asarray(lines, np.int64))))
@@ -154,6 +171,7 @@ class JsonLines(TokenSource):
             digest=total,
             parts=parts,
             split_by=split_numbers(self.split, split_by, origin) if split_by else None,
+            sample_weights=None if weights is None else checked_weights(weights.array()[:, 0], origin, weights.keys[0]),
         )
 
     def _split_text(self, record: dict[str, Any], where: str) -> str:

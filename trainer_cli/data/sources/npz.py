@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from trainer_cli.data.files import GREATEST_EXPANSION, digest, nearest, reading
 from trainer_cli.data.source import (
     INPUT,
+    SAMPLE_WEIGHTS,
     TARGET,
     InputArray,
     Origin,
@@ -25,11 +26,14 @@ from trainer_cli.data.source import (
     input_signature,
 )
 from trainer_cli.data.times import split_numbers
+from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
 
 ALIASES = ("numpy",)
+
+_ROLES = ("input", "target", "sample_weight")
 
 Key = Annotated[str, Field(min_length=1)]
 Keys = Key | Annotated[dict[Key, Key], Field(min_length=1)]
@@ -49,10 +53,13 @@ class Npz(Source):
     path: Key = Field(description="the archive, relative to the config's folder")
     input: Keys = Field(default="x", description="key of the array of inputs")
     target: Keys | None = Field(default="y", description="key of the array of targets, or null")
+    sample_weight: Key | None = Field(default=None, description=f"{SAMPLE_WEIGHTS}; key of an array")
     validation_input: Keys | None = Field(default=None, description="key of inputs for validation alone")
     validation_target: Keys | None = Field(default=None, description="key of their targets")
+    validation_sample_weight: Key | None = Field(default=None, description="key of the weights of these rows")
     test_input: Keys | None = Field(default=None, description="key of inputs to test on")
     test_target: Keys | None = Field(default=None, description="key of their targets")
+    test_sample_weight: Key | None = Field(default=None, description="key of the weights of these rows")
 
     @model_validator(mode="after")
     def _name_arrays_in_pairs(self) -> Self:
@@ -63,6 +70,11 @@ class Npz(Source):
                 raise refusal([Refusal("array_missing", message, where=(where,))])
             if inputs is not None and (target is None) != (self.target is None):
                 message, where = f"give either both `target` and `{part}_target`, or neither", f"{part}_input"
+                raise refusal([Refusal("array_missing", message, where=(where,))])
+            weights = getattr(self, f"{part}_sample_weight")
+            if (weights is not None) != (inputs is not None and self.sample_weight is not None):
+                where = f"{part}_sample_weight"
+                message = f"`{where}` goes with `sample_weight` and `{part}_input`: give all of them, or leave it out"
                 raise refusal([Refusal("array_missing", message, where=(where,))])
         return self
 
@@ -88,7 +100,7 @@ class Npz(Source):
                 shape, dtype = archive.header(key)
                 kept = "uint8" if dtype == np.uint8 else "float32"
                 inputs[name] = input_signature(shape[1:] or (1,), kept, self.scaling)
-            for key in _by_name(self.target, TARGET).values():
+            for key in [*_by_name(self.target, TARGET).values(), *_by_name(self.sample_weight, "").values()]:
                 archive.header(key)
         return Signature(inputs, tuple(_by_name(self.target, TARGET)))
 
@@ -97,10 +109,10 @@ class Npz(Source):
         total = digest([path])
         with _open(path) as archive:
             parts = {
-                part: _table(archive, getattr(self, f"{part}_input"), getattr(self, f"{part}_target"), total, {})
+                part: _table(archive, [getattr(self, f"{part}_{role}") for role in _ROLES], total, {})
                 for part in self.own_parts
             }
-            table = _table(archive, self.input, self.target, total, parts)
+            table = _table(archive, [self.input, self.target, self.sample_weight], total, parts)
             if self.split.column is not None:
                 table = table._replace(split_by=self._split_numbers(archive, self.split.column, table.rows))
         for part, other in parts.items():
@@ -123,11 +135,16 @@ class Npz(Source):
         return split_numbers(self.split, values.tolist(), Origin(f"{archive.path}, array `{key}`"))
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
+        weighted = self.weighted and with_target
+        if weighted:
+            with _open(file) as archive:  # new data need not say how much its rows count
+                weighted = self.sample_weight in archive.keys
         update = {
             "path": str(file),
             "target": self.target if with_target else None,
+            "sample_weight": self.sample_weight if weighted else None,
             "split": SplitSpec(),
-            **{f"{part}_{role}": None for part in ("validation", "test") for role in ("input", "target")},
+            **{f"{part}_{role}": None for part in ("validation", "test") for role in _ROLES},
         }
         return self.model_copy(update=update)
 
@@ -139,6 +156,11 @@ class _Archive:
         self.path = path
         self._members = members
         self._weight = path.stat().st_size
+
+    @property
+    def keys(self) -> list[str]:
+        """The names of the arrays."""
+        return [name.removesuffix(".npy") for name in self._members.namelist() if name.endswith(".npy")]
 
     def header(self, key: str) -> tuple[tuple[int, ...], np.dtype]:
         """Shape and type of an array, checked against what the file can hold."""
@@ -186,10 +208,8 @@ class _Archive:
             return np.ascontiguousarray(np.lib.format.read_array(file, allow_pickle=False))
 
     def _member(self, key: str) -> zipfile.ZipInfo:
-        names = self._members.namelist()
-        if f"{key}.npy" not in names:
-            keys = [name.removesuffix(".npy") for name in names]
-            raise DataError(f"{self.path}: no array `{key}`", hint=nearest(key, keys, "arrays"))
+        if key not in self.keys:
+            raise DataError(f"{self.path}: no array `{key}`", hint=nearest(key, self.keys, "arrays"))
         return self._members.getinfo(f"{key}.npy")
 
 
@@ -219,13 +239,9 @@ def _by_name(keys: str | dict[str, str] | None, single: str) -> dict[str, str]:
     return {single: keys} if isinstance(keys, str) else keys
 
 
-def _table(
-    archive: _Archive,
-    inputs: str | dict[str, str],
-    targets: str | dict[str, str] | None,
-    total: str,
-    parts: dict[str, Table],
-) -> Table:
+def _table(archive: _Archive, keys: list[Any], total: str, parts: dict[str, Table]) -> Table:
+    """The arrays of a part; `keys` are those of its inputs, of its targets and of its weights."""
+    inputs, targets, weights = keys
     given = {}
     for name, key in _by_name(inputs, INPUT).items():
         values = archive.numbers(key)
@@ -236,11 +252,20 @@ def _table(
         name: TargetArray(archive.target(key), Origin(f"{archive.path}, array `{key}`"), (key,))
         for name, key in _by_name(targets, TARGET).items()
     }
-    arrays: list[InputArray | TargetArray] = [*given.values(), *wanted.values()]
+    counts = {} if weights is None else {weights: _weights(archive, weights)}
+    arrays: list[InputArray | TargetArray] = [*given.values(), *wanted.values(), *counts.values()]
     for array in arrays[1:]:
         if len(array.values) != len(arrays[0].values):
             first, key = (each.origin.file.rpartition("array ")[2] for each in (arrays[0], array))
             raise DataError(
                 f"{archive.path}: {key} has {len(array.values):,} rows, {first} has {len(arrays[0].values):,}"
             )
-    return Table(inputs=given, targets=wanted, digest=total, parts=parts)
+    return Table(given, wanted, total, parts, sample_weights=counts[weights].values if weights is not None else None)
+
+
+def _weights(archive: _Archive, key: str) -> TargetArray:
+    """How much each row counts, `(rows,)`."""
+    values, origin = archive.numbers(key).astype(np.float64), Origin(f"{archive.path}, array `{key}`")
+    if values.size != len(values):
+        raise DataError(f"{origin.file}: sample weights are one number per row, not rows of shape {values.shape[1:]}")
+    return TargetArray(checked_weights(values.reshape(-1), origin, key), origin, (key,))
