@@ -67,7 +67,7 @@ class GoldenLayer:
             for name, array in self.inputs.items()
         ]
         scope = LayerScope(graph, training, frozen=not self.layer.trainable)
-        return scope, inputs, self.layer.trace(scope, *inputs)
+        return scope, inputs, self.layer.apply(scope, *inputs)
 
     def _trains(self, scope: LayerScope, weight: str) -> bool:
         return self.layer.trainable and scope.governed[weight].get("trainable", True)
@@ -84,6 +84,8 @@ class GoldenLayer:
         scope, inputs, result = self.trace(training=True)
         graph = scope.graph
         loss = ir.reduce_mean(ir.square(result - graph.input("target", result.shape)))
+        for penalty in scope.added:
+            loss = loss + penalty
         ones = read_part(INITIALIZERS, "ones")
         specs = {
             name: WeightSpec(name, "layer", values.shape, ones, None, None, self._trains(scope, name))  # type: ignore[arg-type]

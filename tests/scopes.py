@@ -31,6 +31,7 @@ class LayerScope:
         self.activated: list[Activation] = []
         self.bounds: dict[Value, int] = {}
         self.streams = 0
+        self.added: list[Value] = []
 
     def give_mask(self, mask: Value | None) -> None:
         self.given_mask = mask
@@ -53,6 +54,9 @@ class LayerScope:
     def random_uniform(self, like: Value) -> Value:
         self.streams += 1
         return ir.random_uniform(self.graph.seed(), self.graph.step(), self.streams, like.shape)
+
+    def add_loss(self, penalty: Value) -> None:
+        self.added.append(penalty)
 
     def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
         raise ConfigError([Problem(message, () if field is None else (field,), hint)])

@@ -272,7 +272,19 @@ POOLINGS = [
     Line("adaptive_max_pooling2d", {"output_size": 2}, [(2, 7, 4, 2)]),
 ]
 
+L1_L2 = {"activity_regularizer": {"type": "l1_l2", "l1": 0.03125, "l2": 0.0625}}
+MADE = {"activity_regularizer": keras.regularizers.L1L2(0.03125, 0.0625)}
+LSTM: dict[str, Any] = {"units": 2, "return_sequences": True}
+PENALTIES = [
+    Line("activity_regularization", {"l1": 0.125, "l2": 0.0625}, [SEQUENCE]),
+    Line("dense", {"units": 4, **L1_L2}, [(3, 2)], keras=MADE),
+    Line("conv2d", {"filters": 2, "kernel_size": 2, "activation": "tanh", **L1_L2}, [IMAGE], keras=MADE),
+    Line("lstm", {**LSTM, **L1_L2}, [SEQUENCE], keras=MADE),
+    Line("flatten", L1_L2, [IMAGE], keras=MADE),
+]
+
 GROUPS = {
+    "penalties": PENALTIES,
     "poolings": POOLINGS,
     "categories": CATEGORIES,
     "images": IMAGES,

@@ -24,7 +24,7 @@ RATE = 0.25
 
 NAMES = {
     "elu": "ELU", "relu": "ReLU", "leaky_relu": "LeakyReLU", "prelu": "PReLU", "conv_lstm1d": "ConvLSTM1D",
-    "conv_lstm2d": "ConvLSTM2D", "grouped_query_attention": "GroupQueryAttention",
+    "conv_lstm2d": "ConvLSTM2D", "grouped_query_attention": "GroupQueryAttention", "lstm": "LSTM",
 }  # fmt: skip
 """Classes whose names do not follow from ours."""
 
@@ -63,13 +63,20 @@ def case(line: Line) -> dict[str, Any]:
 
     def run(trainable: Any, fixed: Any, xs: Any, training: bool) -> Any:
         mode = {"training": training} if "training" in inspect.signature(layer.call).parameters else {}
-        return layer.stateless_call(trainable, fixed, *([xs] if listed else xs), **mode, **line.call)
+        variables = [*layer.trainable_variables, *layer.non_trainable_variables]
+        state = zip(variables, [*trainable, *fixed], strict=True)
+        with keras.StatelessScope(state_mapping=state, collect_losses=True) as scope:
+            # Called like this, and not by `stateless_call`, a layer adds the penalty on its output to the losses, among
+            # which are the penalties on weights, of which the lines have none.
+            result = layer(*([xs] if listed else xs), **mode, **line.call)
+            added = layer.losses
+        return result, [scope.get_current_value(variable) for variable in layer.non_trainable_variables], added
 
     def variables() -> tuple[list[Any], list[Any]]:
         fixed = [variable.value for variable in layer.non_trainable_variables]
         return [variable.value for variable in layer.trainable_variables], fixed
 
-    inferred, _ = run(*variables(), given, False)
+    inferred, *_ = run(*variables(), given, False)
     result = {
         "part": {"type": line.name, **line.arguments},
         "inputs": [numbers(x) for x in given],
@@ -83,14 +90,14 @@ def case(line: Line) -> dict[str, Any]:
 
 def learned(layer: Any, names: dict[str, str], given: list[Any], run: Any, variables: Any) -> dict[str, Any]:
     """The output in training, losses and last weights of ten steps on random targets, and the first gradients."""
-    value, _ = run(*variables(), given, True)
+    value, *_ = run(*variables(), given, True)
     target = random.normal(size=value.shape).round(3)
 
     def loss(trainable: Any, floats: Any, fixed: Any) -> Any:
         stack = list(floats)
         xs = [x if x.dtype.kind == "i" else stack.pop(0) for x in given]
-        result, updated = run(trainable, fixed, xs, True)
-        return jax.numpy.square(result - target).mean(), updated
+        result, updated, added = run(trainable, fixed, xs, True)
+        return jax.numpy.square(result - target).mean() + sum(added), updated
 
     floats = [x for x in given if x.dtype.kind == "f"]
     path: list[float] = []

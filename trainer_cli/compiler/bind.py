@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from trainer_cli.compiler.trace import Trace
@@ -121,12 +121,9 @@ def bind(
         total, mean = found[0]
         for further_total, further_mean in found[1:]:
             total, mean = total + further_total, mean + further_mean
-        for spec in trace.weights.values():
-            # As in Keras, weights that are not trained have no penalty.
-            if spec.regularizer is not None and spec.trainable:
-                penalty = spec.regularizer.penalty(graph.weight(spec.name, spec.shape))
-                total = total + penalty * graph.batch_size()
-                mean = mean + penalty
+        for penalty in [*_penalties(trace), *trace.losses]:
+            total = total + penalty * graph.batch_size()
+            mean = mean + penalty
     totals = {LOSS_TOTAL: total, **totals}
     bound: list[BoundMetric] = []
     for objective in objectives:
@@ -152,6 +149,13 @@ def bind(
         if value.batched or value.dtype != "float":
             raise IRError(f"the statistic {name} must be a float sum over the batch, not {value!r}")
     return Binding(mean, totals, losses, bound, warnings)
+
+
+def _penalties(trace: Trace) -> Iterator[Value]:
+    """Those of the weights. As in Keras, weights that are not trained have none."""
+    for spec in trace.weights.values():
+        if spec.regularizer is not None and spec.trainable:
+            yield spec.regularizer.penalty(trace.graph.weight(spec.name, spec.shape))
 
 
 def _places(prediction: Prediction) -> Shape:

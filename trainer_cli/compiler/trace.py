@@ -72,7 +72,8 @@ class LayerRow(NamedTuple):
 class Trace:
     """A traced architecture: the graph, its inputs and predictions by name, and what the layers asked for.
 
-    `bounds`: by the names of inputs, what the whole numbers in them must stay below. `warnings`: masks that are lost.
+    `bounds`: by the names of inputs, what the whole numbers in them must stay below. `losses`: scalars
+    that layers add to the mean loss. `warnings`: masks that are lost.
     """
 
     graph: Graph
@@ -82,6 +83,7 @@ class Trace:
     weights: dict[str, WeightSpec]
     updates: dict[str, Value] = field(default_factory=dict)
     bounds: dict[str, int] = field(default_factory=dict)
+    losses: list[Value] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
 
@@ -197,6 +199,11 @@ class Scope:
         self._streams += 1
         return ir.random_uniform(graph.seed(), graph.step(), stream, like.shape)
 
+    def add_loss(self, penalty: Value) -> None:
+        if penalty.shape != () or penalty.dtype != "float":
+            raise IRError(f"what {self._node.name} adds to the loss must be a float scalar, not {penalty!r}")
+        self._tracer.losses.append(penalty)
+
     def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
         path = self._node.path if field is None else (*self._node.path, field)
         raise ConfigError([Problem(f"{self._node.name}: {message}", path, hint)])
@@ -213,6 +220,7 @@ class _Tracer:
         self.bounds: dict[str, int] = {}
         self.activations: dict[Value, tuple[Activation, Value]] = {}
         self.masks: dict[str, Value | None] = {}
+        self.losses: list[Value] = []
         self.warnings: list[Problem] = []
 
     @cached_property
@@ -273,7 +281,8 @@ def trace(
         activation, logits = tracer.activations.get(value, (None, None))
         predictions[name] = Prediction(value, activation, logits, tracer.masks.get(end))
     bounds = {name: tracer.bounds[value.name] for name, value in sources.items() if value.name in tracer.bounds}
-    return Trace(tracer.graph, sources, predictions, rows, tracer.weights, tracer.updates, bounds, tracer.warnings)
+    asked = (tracer.weights, tracer.updates, bounds, tracer.losses, tracer.warnings)
+    return Trace(tracer.graph, sources, predictions, rows, *asked)
 
 
 def _check_inputs(nodes: Nodes, inputs: Mapping[str, InputSpec]) -> None:
@@ -307,7 +316,7 @@ def _apply(tracer: _Tracer, node: Node, outputs: dict[str, Value], frozen: bool)
     known = set(tracer.weights)
     with tracer.graph.layer(name):
         try:
-            value = outputs[name] = layer.trace(scope, *given)
+            value = outputs[name] = layer.apply(scope, *given)
             tracer.masks[name] = _mask_behind(tracer, node, scope, value)
         except IRError as error:
             shapes = " and ".join(str(_shown(operand.shape)) for operand in given)

@@ -13,7 +13,7 @@ from trainer_cli.parts.constraint import Constraint
 from trainer_cli.parts.families import LAYERS, PartField
 from trainer_cli.parts.initializer import Initializer
 from trainer_cli.parts.part import Part
-from trainer_cli.parts.regularizer import Regularizer
+from trainer_cli.parts.regularizer import Regularizer, RegularizerField
 
 MaskUse: TypeAlias = Literal["drops", "keeps", "reads"]
 
@@ -69,6 +69,9 @@ class LayerScope(Protocol):
     def random_uniform(self, like: Value) -> Value:
         """Fresh numbers in [0, 1) of `like`'s shape, a function of (seed, layer, step, element) alone."""
 
+    def add_loss(self, penalty: Value) -> None:
+        """Add a scalar to the mean loss of the batch, in training and in evaluation."""
+
     def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
         """Stop with a config error placed at one of the layer's fields."""
 
@@ -86,6 +89,9 @@ class Layer(Part):
     name: str | None = Field(default=None, description="name of the layer; its weights are called <name>/<weight>")
     inputs: list[str] | None = Field(default=None, description="names of the layers whose outputs this one takes")
     trainable: bool = Field(default=True, description="false excludes the layer's weights from the update")
+    activity_regularizer: RegularizerField | None = Field(
+        default=None, description="penalty on the layer's output, divided by the number of rows in the batch"
+    )
 
     def weight(
         self,
@@ -108,6 +114,18 @@ class Layer(Part):
             regularizer=getattr(self, f"{named}_regularizer"),
             constraint=getattr(self, f"{named}_constraint"),
         )
+
+    def apply(self, scope: LayerScope, *inputs: Value) -> Value:
+        """What `trace` writes, and the penalty on it that `activity_regularizer` asks for."""
+        result = self.trace(scope, *inputs)
+        if self.activity_regularizer is not None:
+            misfit = self.activity_regularizer.misfit(result.shape)
+            if result.dtype != "float":
+                misfit = "the layer gives whole numbers, from which no gradient comes"
+            if misfit is not None:
+                scope.refuse(misfit, field="activity_regularizer")
+            scope.add_loss(self.activity_regularizer.penalty(result) / result.graph.batch_size())
+        return result
 
     @abstractmethod
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:

@@ -69,6 +69,9 @@ class InnerScope:
     def random_uniform(self, like: Value) -> Value:
         return self._outer.random_uniform(like)
 
+    def add_loss(self, penalty: Value) -> None:
+        self._outer.add_loss(penalty)
+
     def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
         self._outer.refuse(message if field is None else f"`{field}`: {message}", field="layer", hint=hint)
 

@@ -45,9 +45,9 @@ class Bidirectional(Layer):
                 scope.refuse(message, field="backward_layer")
         # As in Keras, steps that a mask leaves out give zeros, not what stands before them in either direction.
         first = InnerScope(scope, forward_layer, "forward/")
-        forward = forward_layer.model_copy(update={"zero_output_for_mask": True}).trace(first, *inputs)
+        forward = forward_layer.model_copy(update={"zero_output_for_mask": True}).apply(first, *inputs)
         mirrored = backward_layer.model_copy(update={"zero_output_for_mask": True, "go_backwards": True})
-        backward = mirrored.trace(InnerScope(scope, mirrored, "backward/"), *inputs)
+        backward = mirrored.apply(InnerScope(scope, mirrored, "backward/"), *inputs)
         scope.give_mask(first.given_mask)
         if forward_layer.return_sequences:
             backward = ir.reverse(backward, (1,))

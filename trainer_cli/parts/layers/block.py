@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.layer import Layer, LayerField, LayerScope
+from trainer_cli.parts.regularizer import Regularizer
 
 
 class Block(Layer):
@@ -23,6 +24,12 @@ class Block(Layer):
 
     layers: list[LayerField] = Field(min_length=1, description="the layers of the block, in order")
     repeat: int = Field(default=1, gt=0, le=1000, description="how often the block stands, one behind the other")
+
+    @field_validator("activity_regularizer")
+    @classmethod
+    def _of_others(cls, value: Regularizer | None) -> None:
+        if value is not None:
+            raise ValueError("a block has no output of its own: give it to the layers inside")
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         scope.refuse("a block stands in the list of an architecture's or a block's layers, not inside another layer")

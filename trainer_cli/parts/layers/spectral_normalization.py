@@ -38,7 +38,7 @@ class SpectralNormalization(Layer):
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         check_inside(scope, self.layer)
         inner = _NormalizedScope(scope, self.layer, self.power_iterations)
-        result = self.layer.trace(inner, *inputs)
+        result = self.layer.apply(inner, *inputs)
         if not inner.found:
             scope.refuse(f"`{self.layer.type}` has no kernel that could be normalized", field="layer")
         return result

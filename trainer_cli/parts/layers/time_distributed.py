@@ -29,11 +29,11 @@ class TimeDistributed(Layer):
             scope.refuse(f"needs sequences of shape (time, …), its input has rows of shape {tuple(x.shape[1:])}")
         inner = _StepScope(scope, self.layer)
         if self.layer.type in ("dense", "activation"):
-            return self.layer.trace(inner, x)
+            return self.layer.apply(inner, x)
         steps = []
         for time in range(int(x.shape[1])):
             step = ir.reshape(part(x, time, time + 1, 1), (BATCH, *x.shape[2:]))
-            result = self.layer.trace(inner, step)
+            result = self.layer.apply(inner, step)
             steps.append(ir.reshape(result, (BATCH, 1, *result.shape[1:])))
         return ir.concatenate(steps, 1) if len(steps) > 1 else steps[0]
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
+from trainer_cli.ir.primitive import Shape
 from trainer_cli.parts.lengths import unit_length
 from trainer_cli.parts.regularizer import Regularizer
 
@@ -24,6 +25,9 @@ class OrthogonalRegularizer(Regularizer):
 
     factor: float = Field(default=0.01, ge=0, description="factor on the mean")
     mode: Literal["rows", "columns"] = Field(default="rows", description="what shall be orthogonal to each other")
+
+    def misfit(self, shape: Shape) -> str | None:
+        return "compares the vectors of a matrix, and a batch has any number of rows"
 
     def penalty(self, weight: Value) -> Value:
         columns = int(weight.shape[-1]) if weight.rank else 1
