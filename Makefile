@@ -3,6 +3,8 @@
 CONFIG ?= configs/digits.yaml
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Interpreters that have some of PyTorch, JAX, Keras, TensorFlow and scikit-learn, for `make bench`.
+PEERS  ?=
 # The first interpreter that is new enough; `make PYTHON=/path/to/python` chooses another.
 PYTHON ?= $(shell for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$candidate; break; }; done)
@@ -29,8 +31,8 @@ format: $(VENV)/.installed-dev  ## rewrite the source in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.installed-dev  ## run every benchmark; figures are ratios measured in one run
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(VENV)/.installed-dev  ## measure beside the frameworks that PEERS="PYTHON …" have, and write docs/performance.md
+	$(BIN)/python benchmarks/bench.py --page $(foreach python,$(PEERS),--peers $(python))
 
 schema: $(VENV)/.installed  ## write the JSON Schema of configs, for editors
 	$(BIN)/trainer schema > docs/config.schema.json

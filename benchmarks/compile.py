@@ -17,59 +17,14 @@ import sys
 import tempfile
 import time
 
-
-def transformer(blocks):
-    layers = [
-        {"type": "input", "shape": [64], "dtype": "int32"},
-        {"type": "embedding", "input_dim": 65, "output_dim": 64},
-        {"type": "position_embedding", "sequence_length": 64, "name": "end_0"},
-    ]
-    for n in range(blocks):
-        layers += [
-            {"type": "layer_normalization", "inputs": [f"end_{n}"]},
-            {"type": "multi_head_attention", "num_heads": 4, "key_dim": 16, "causal": True, "name": f"attention_{n}"},
-            {"type": "add", "name": f"middle_{n}", "inputs": [f"end_{n}", f"attention_{n}"]},
-            {"type": "layer_normalization"},
-            {"type": "dense", "units": 128, "activation": "gelu"},
-            {"type": "dense", "units": 64, "name": f"mlp_{n}"},
-            {"type": "add", "name": f"end_{n + 1}", "inputs": [f"middle_{n}", f"mlp_{n}"]},
-        ]
-    return [*layers, "layer_normalization", {"type": "dense", "units": 65, "activation": "softmax"}], (64,), "int32"
-
-
-def residual(blocks):
-    def convolution(filters, **other):
-        return {"type": "conv2d", "filters": filters, "kernel_size": 3, "padding": "same", "use_bias": False, **other}
-
-    layers = [convolution(16), "batch_normalization", {"type": "activation", "activation": "relu", "name": "end_0"}]
-    filters = 16
-    for n in range(blocks):
-        wide = 16 << n * 3 // blocks
-        strides, before = 1 if wide == filters else 2, f"end_{n}"
-        layers += [
-            convolution(wide, strides=strides, inputs=[before]),
-            "batch_normalization",
-            {"type": "activation", "activation": "relu"},
-            convolution(wide),
-            {"type": "batch_normalization", "name": f"branch_{n}"},
-        ]
-        if wide != filters:
-            layers += [
-                convolution(wide, kernel_size=1, strides=strides, inputs=[before]),
-                {"type": "batch_normalization", "name": f"shortcut_{n}"},
-            ]
-            before = f"shortcut_{n}"
-        layers += [
-            {"type": "add", "inputs": [before, f"branch_{n}"]},
-            {"type": "activation", "activation": "relu", "name": f"end_{n + 1}"},
-        ]
-        filters = wide
-    return [*layers, "global_average_pooling2d", {"type": "dense", "units": 10, "activation": "softmax"}], (32, 32, 3)
-
+from workloads import residual_workload, transformer_workload
 
 NETWORKS = {
-    **{f"transformer-{blocks}": (transformer, blocks) for blocks in (1, 4, 12)},
-    **{f"residual-{2 * blocks + 1}": (residual, blocks) for blocks in (3, 6, 9)},
+    workload.name: workload
+    for workload in (
+        *(transformer_workload(f"transformer-{blocks}", blocks) for blocks in (1, 4, 12)),
+        *(residual_workload(f"residual-{2 * blocks + 1}", blocks) for blocks in (3, 6, 9)),
+    )
 }
 
 
@@ -79,10 +34,8 @@ def compile_here(name):
     from trainer_cli.config.schema import Config
     from trainer_cli.targets.cpu.plan import Plan
 
-    make, blocks = NETWORKS[name]
-    layers, *spec = make(blocks)
-    config = {"architecture": layers, "optimizer": "adam", "loss": "sparse_categorical_crossentropy"}
-    program = build_program(Config.model_validate(config), InputSpec(*spec))
+    workload = NETWORKS[name]
+    program = build_program(Config.model_validate(workload.config), InputSpec(workload.shape, workload.dtype))
     training = Plan(program.train, 32, program.input_leaves)
     evaluation = Plan(program.evaluate, 32, program.input_leaves)
     units = training.source.units

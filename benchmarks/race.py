@@ -1,182 +1,122 @@
-"""Subjects that train the same network in, a table of their microseconds per step and of ratios to ours out.
+"""Workloads in; what a step of ours and of every peer takes, beside the arithmetic floor, out.
 
-What the benchmarks of single networks share: every subject runs in a process of its own, one after another in rounds,
-so that a busy moment hits all alike; the figure is the median over rounds of each process's median epoch. A script
-calls `race` with its subjects, and is called again by it for each process, with `--subject` and `--threads`.
+Figures are microseconds per optimizer step: medians of rounds in which all contestants take turns. Each peer
+counts with its best number of threads.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import statistics
-import subprocess
-import sys
-import time
+from contestants import OURS, PEAK, cores, processes, race, thread_counts
 
-import numpy as np
+CROWDED = 1.3
+"""The most that twice as many threads as cores may take, in times of as many threads as cores."""
 
-EPOCHS, WARM_UP = 9, 3
+MISMATCH = 0.01
+"""Largest relative difference of the numbers of parameters: PyTorch's LSTM has a second bias."""
 
 
-def rows(shape, classes, count):
-    """The same random rows and labels for every subject."""
-    generator = np.random.default_rng(0)
-    return generator.random((count, *shape), dtype=np.float32), generator.integers(0, classes, count).astype(np.int32)
+def measure(workload, peers, rounds, seconds, say=print):
+    """One workload as a record: of every contestant its figures, the floor, and the ratio to the best peer."""
+    everyone = [(OURS, threads) for threads in (*thread_counts(), 0, 2 * cores())]
+    everyone += [(name, threads) for name in peers for threads in thread_counts()]
+    say(f"{workload.name}: {workload.title}")
+    with processes([*everyone, (PEAK, cores())], peers) as running:
+        done = race(workload, running, rounds, seconds, say)
+        peaks = [process for process in done if process.name == PEAK]
+        peak = max(turn["peak"] for turn in peaks[0].turns)
+        contestants = [record(process) for process in done if process.name != PEAK]
+        ours = [process for process in done if process.name == OURS]
+        for process in done:
+            check(process, ours[0])
+    result = {
+        "title": workload.title,
+        "reach": workload.reach,
+        "contestants": contestants,
+        "operations": ours[0].facts["operations_per_step"],
+        "arena_bytes": ours[0].facts["arena_bytes"],
+        "peak": peak,
+        "floor": ours[0].facts["operations_per_step"] / peak * 1e6,
+    }
+    say(line(result))
+    return result
 
 
-def trainer(layers, shape, batch, steps, threads):
-    """Our epoch: these layers, Adam and cross-entropy."""
-    from trainer_cli.compiler.program import InputSpec, build_program
-    from trainer_cli.config.schema import Config
-    from trainer_cli.data.source import Split
-    from trainer_cli.targets import open_target
-
-    config = {"architecture": layers, "optimizer": "adam", "loss": "sparse_categorical_crossentropy"}
-    program = build_program(Config.model_validate(config), InputSpec(shape))
-    executable = open_target("cpu", threads=threads).compile(program, batch_size=batch)
-    executable.load(program.initial_state(0))
-    x, y = rows(shape, layers[-1]["units"], batch * steps)
-    split = Split({"input": x}, {"target": y}, len(x))
-    generator = np.random.default_rng(0)
-
-    def epoch(number):
-        order = generator.permutation(len(x)).astype(np.int32)
-        executable.train(split, order, number * steps, program.hyperparameters, 0)
-
-    return epoch
+def record(process):
+    """What is kept of a contestant. `threads` is 0 for as many as it chooses itself."""
+    return {
+        "name": process.name,
+        "threads": process.threads,
+        "microseconds": process.median("microseconds"),
+        "cpu_microseconds": process.median("cpu_microseconds"),
+        "least": min(turn["microseconds"] for turn in process.turns),
+        "loss": process.turns[-1]["loss"],
+        "parameters": process.facts["parameters"],
+    }
 
 
-def torch(network, x, y, batch, threads):
-    """PyTorch's epoch for a network and rows as arrays."""
-    import torch
-
-    torch.set_num_threads(threads)
-    x, y = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y).long()
-    optimizer, loss = torch.optim.Adam(network.parameters(), 1e-3, fused=True), torch.nn.CrossEntropyLoss()
-
-    def epoch(number):
-        order = torch.randperm(len(x))
-        total = torch.zeros(())
-        for start in range(0, len(x), batch):
-            index = order[start : start + batch]
-            value = loss(network(x[index]), y[index])
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            total += value.detach()
-        float(total)
-
-    return epoch
+def check(process, ours):
+    """Raise ValueError for a contestant that trains another network, or none."""
+    if process.name == PEAK:
+        return
+    own, expected = process.facts["parameters"], ours.facts["parameters"]
+    if abs(own / expected - 1) > MISMATCH:
+        raise ValueError(f"{process.name} trains {own:,} parameters, not {expected:,}")
+    if not 0 < process.turns[-1]["loss"] < 2 * process.turns[0]["loss"]:
+        raise ValueError(f"{process.name} does not train: its loss is {process.turns[-1]['loss']}")
 
 
-def jax(weights, forward, x, y, batch):
-    """JAX's epoch, a scan over all steps: `forward(weights, rows)` gives the scores of the classes."""
-    import jax
-    import jax.numpy as jnp
-
-    x, y = jnp.asarray(x), jnp.asarray(y)
-
-    def loss(weights, x, y):
-        scores = jax.nn.log_softmax(forward(weights, x))
-        return -jnp.mean(jnp.take_along_axis(scores, y[:, None], 1))
-
-    def step(carry, index):
-        weights, first, second, count = carry
-        value, gradient = jax.value_and_grad(loss)(weights, x[index], y[index])
-        count = count + 1
-        first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, gradient)
-        second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, gradient)
-        rate = 1e-3 * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
-        weights = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-7), weights, first, second)
-        return (weights, first, second, count), value
-
-    whole = jax.jit(
-        lambda carry, key: jax.lax.scan(step, carry, jax.random.permutation(key, len(x)).reshape(-1, batch))
-    )
-    zeros = jax.tree.map(jnp.zeros_like, weights)
-    state = [(weights, zeros, zeros, 0.0)]
-
-    def epoch(number):
-        state[0], losses = whole(state[0], jax.random.PRNGKey(number))
-        losses.block_until_ready()
-
-    return epoch
+def best(contestants, name):
+    """The fastest number of threads of a contestant that was given one, None if it did not take part."""
+    own = [each for each in contestants if each["name"] == name and 0 < each["threads"] <= cores_of(contestants)]
+    return min(own, key=lambda each: each["microseconds"], default=None)
 
 
-def measure_here(epoch, steps):
-    """Microseconds per step of one subject, in this process."""
-    seconds = []
-    for number in range(EPOCHS):
-        began = time.perf_counter()
-        epoch(number)
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[WARM_UP:]) / steps * 1e6
+def cores_of(contestants):
+    """The cores of the machine: the crowded one of ours has twice as many threads."""
+    return max(each["threads"] for each in contestants if each["name"] == OURS) // 2
 
 
-def _measure(script, workload, subject, threads, peers):
-    """The same in a process of its own; None if the peer is not installed or fails."""
-    python = sys.executable if subject == "trainer" else peers
-    command = [python, script, workload, "--subject", subject, "--threads", str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        missing = "ModuleNotFoundError" in done.stderr
-        print(f"{subject}: {'not installed' if missing else done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-        return None
-    return float(json.loads(done.stdout.splitlines()[-1]))
+def with_threads(contestants, threads):
+    """Ours on so many threads; 0 for as many as it chooses."""
+    return next(each for each in contestants if each["name"] == OURS and each["threads"] == threads)
 
 
-def _table(title, script, workload, subjects, options, floor):
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    figures = {(name, threads): [] for name in subjects for threads in sorted({1, cores})}
-    for _ in range(options.rounds):
-        for name, threads in list(figures):
-            figure = _measure(script, workload, name, threads, options.peers)
-            if figure is None:
-                del figures[name, threads]
-            else:
-                figures[name, threads].append(figure)
-    medians = {subject: statistics.median(values) for subject, values in figures.items()}
-    ours = min(value for (name, _), value in medians.items() if name == "trainer")
-    words = f"; floor {floor(cores):,.0f} µs" if floor is not None else ""
-    print(f"\n{title}{words}")
-    for (name, threads), value in sorted(medians.items(), key=lambda item: item[1]):
-        print(f"  {name:8} {threads} thread{'s' if threads > 1 else ' '} {value:10,.1f} µs   {value / ours:6.2f} ×")
-    rivals = [value for (name, _), value in medians.items() if name != "trainer"]
-    if rivals:
-        print(f"  ours / best peer = {ours / min(rivals):.2f}")
+def best_peer(contestants):
+    """The fastest peer, None without any."""
+    names = dict.fromkeys(each["name"] for each in contestants if each["name"] != OURS)
+    found = [best(contestants, name) for name in names]
+    return min(found, key=lambda each: each["microseconds"], default=None)
 
 
-def race(script, description, workloads):
-    """Run a script's command line.
-
-    `workloads` maps a name to `(title, steps, subjects, floor)`: `subjects` maps names to functions of a number of
-    threads that give an epoch, and `floor(cores)` gives the microseconds that the arithmetic of a step takes.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("workloads", nargs="*", default=list(workloads)[:1])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", default=os.environ.get("PEERS_PYTHON", sys.executable))
-    parser.add_argument("--subject")
-    parser.add_argument("--threads", type=int, default=1)
-    options = parser.parse_args()
-    for name in options.workloads:
-        title, steps, subjects, floor = workloads[name]
-        if options.subject:
-            if options.threads == 1 and hasattr(os, "sched_setaffinity"):
-                os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-            print(json.dumps(measure_here(subjects[options.subject](options.threads), steps)))
-        else:
-            _table(title, script, name, subjects, options, floor)
+def ratio(result):
+    """Ours in times of the best peer, None without one."""
+    peer = best_peer(result["contestants"])
+    return best(result["contestants"], OURS)["microseconds"] / peer["microseconds"] if peer else None
 
 
-def arithmetic_floor(multiply_adds):
-    """Microseconds of so many multiply-adds at the peak of the micro-kernel, by the number of cores."""
+def crowded(result):
+    """Ours on twice as many threads as there are cores, in times of as many."""
+    contestants = result["contestants"]
+    count = cores_of(contestants)
+    alone, many = (with_threads(contestants, threads)["microseconds"] for threads in (count, 2 * count))
+    return many / alone
 
-    def floor(cores):
-        from gemm import peak
 
-        return 2 * multiply_adds / (peak() * 1e9 * cores) * 1e6
+def misses(result):
+    """What is not reached, in words."""
+    found = []
+    reached = ratio(result)
+    if reached is not None and result["reach"] is not None and reached > result["reach"]:
+        found.append(f"{reached:.2f} of the best peer, asked are {result['reach']:.2f}")
+    if crowded(result) > CROWDED:
+        found.append(f"{crowded(result):.2f} × with more threads than cores, asked are {CROWDED}")
+    return found
 
-    return floor
+
+def line(result):
+    """The outcome on one line."""
+    ours, peer, reached = best(result["contestants"], OURS), best_peer(result["contestants"]), ratio(result)
+    words = f"  ours {ours['microseconds']:,.1f} µs, floor {result['floor']:,.1f} µs"
+    if peer is not None:
+        words += f"; {peer['name']} {peer['microseconds']:,.1f} µs: {reached:.2f}, asked {result['reach']:.2f}"
+    return "\n".join([words, *(f"  missed: {each}" for each in misses(result))])

@@ -65,7 +65,7 @@ def _round_step(rough: float) -> float:
     return next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if rough <= factor * magnitude * (1 + 1e-9))
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """The plane between two axes in pixels."""
 
     x: Axis
@@ -107,7 +107,7 @@ def _whole_axis(count: int) -> Axis:
     return Axis(1.0, float(count), tuple(ticks))
 
 
-def _svg(body: Sequence[str], title: str, width: int = _WIDTH, height: int = _HEIGHT) -> str:
+def picture(body: Sequence[str], title: str, width: int = _WIDTH, height: int = _HEIGHT) -> str:
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>'
         + "".join(body)
@@ -121,7 +121,7 @@ def line_chart(title: str, series: Sequence[Series], *, best: int | None = None,
     if not known:
         return ""
     count = max(len(each.values) for each in series)
-    frame = _Frame(_whole_axis(count), axis(known, logarithmic="loss" in title))
+    frame = Frame(_whole_axis(count), axis(known, logarithmic="loss" in title))
     body = list(frame.drawn("epoch", ""))
     for start in starts:
         x, _ = frame.place(start - 0.5, frame.y.low)
@@ -131,10 +131,10 @@ def line_chart(title: str, series: Sequence[Series], *, best: int | None = None,
         body.append(f'<line class="best" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{_HEIGHT - _BOTTOM}"/>')
     for each in series:
         body += _line(frame, each)
-    return _svg(body, title)
+    return picture(body, title)
 
 
-def _line(frame: _Frame, series: Series) -> Iterator[str]:
+def _line(frame: Frame, series: Series) -> Iterator[str]:
     """Runs of known values as lines; a value without neighbours as a point."""
     stride = -(-len(series.values) // _POINTS)
     kept = [*range(0, len(series.values), stride)]
@@ -200,7 +200,7 @@ def heatmap(title: str, rows: Sequence[str], columns: Sequence[str], counts: Seq
                     f'<text class="count{strong}" x="{x + cell / 2:.0f}" y="{y + cell / 2 + 4:.0f}" '
                     f'text-anchor="middle">{count}</text>'
                 )
-    return _svg(body, title, left + cell * len(columns) + 4, top + cell * len(rows) + 4)
+    return picture(body, title, left + cell * len(columns) + 4, top + cell * len(rows) + 4)
 
 
 def _short(name: str) -> str:
@@ -210,7 +210,7 @@ def _short(name: str) -> str:
 def scatter(title: str, x: Sequence[float], y: Sequence[float], labels: tuple[str, str]) -> str:
     """Points, and the diagonal on which both coordinates are equal."""
     both = axis([*x, *y])
-    frame = _Frame(both, both)
+    frame = Frame(both, both)
     body = list(frame.drawn(*labels))
     (x1, y1), (x2, y2) = frame.place(both.low, both.low), frame.place(both.high, both.high)
     body.append(f'<line class="best" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>')
@@ -218,7 +218,7 @@ def scatter(title: str, x: Sequence[float], y: Sequence[float], labels: tuple[st
         left, top = frame.place(true, predicted)
         words = f"{labels[0]} {text.number(true)}, {labels[1]} {text.number(predicted)}"
         body.append(f'<circle class="dot" cx="{left:.1f}" cy="{top:.1f}" r="3"><title>{escape(words)}</title></circle>')
-    return _svg(body, title)
+    return picture(body, title)
 
 
 def histogram(title: str, values: Sequence[float], label: str) -> str:
@@ -228,7 +228,7 @@ def histogram(title: str, values: Sequence[float], label: str) -> str:
     counts = [0] * 24
     for value in values:
         counts[min(23, int((value - found.low) / step))] += 1
-    frame = _Frame(found, axis([0.0, float(max(counts))]))
+    frame = Frame(found, axis([0.0, float(max(counts))]))
     body = list(frame.drawn(label, "rows"))
     for place, count in enumerate(counts):
         begin, end = found.low + place * step, found.low + (place + 1) * step
@@ -238,4 +238,4 @@ def histogram(title: str, values: Sequence[float], label: str) -> str:
             f'<rect class="bar" x="{left:.1f}" y="{top:.1f}" width="{max(0.5, right - left - 1):.1f}" '
             f'height="{bottom - top:.1f}"><title>{escape(words)}</title></rect>'
         )
-    return _svg(body, title)
+    return picture(body, title)

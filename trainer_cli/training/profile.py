@@ -128,7 +128,8 @@ class _Runner:
         self._batch_size, self._program = phase.fit.batch_size, program
         self._plan = Plan(program.train, self._batch_size, program.input_leaves, "Training step.")
         self.kernels = list(_work(self._plan.schedule.partition, self._batch_size))
-        self._data = {leaf: split.arrays[name] for name, leaf in program.leaves.items()}
+        arrays = split.arrays
+        self._data = {leaf: arrays[name] for name, leaf in program.leaves.items() if name in arrays}
         self._first = program.initial_state(seed)
         self._leaves = {name: aligned_floats(values.shape) for name, values in self._first.items()}
         self._seed = phase_seed(seed, phase.position)

@@ -1,0 +1,142 @@
+"""The benchmark as a whole on its smallest network, and what it says of figures that miss what is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+
+def contestant(name, threads, microseconds):
+    return {"name": name, "threads": threads, "microseconds": microseconds}
+
+
+def result(ours, peer, crowded):
+    """A race on two cores: ours on 1 and 2 threads, chosen by itself, and on 4, beside a peer on 1 and 2."""
+    own = [contestant("trainer", 1, ours * 1.5), contestant("trainer", 2, ours), contestant("trainer", 0, ours * 1.1)]
+    own += [contestant("trainer", 4, crowded), contestant("JAX", 1, peer * 1.2), contestant("JAX", 2, peer)]
+    return {"title": "a network", "reach": 0.5, "contestants": own, "floor": 1.0}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, root):
+    path = tmp_path_factory.mktemp("bench") / "results.json"
+    arguments = ["race", "memory", "profiles", "--workload", "tiny", "--rounds", "1", "--seconds", "0.01"]
+    command = [sys.executable, "benchmarks/bench.py", *arguments, "--output", str(path)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, env={**os.environ})
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(path.read_text())
+
+
+def test_a_run_holds_ours_on_every_number_of_threads_and_the_floor(measured):
+    from contestants import cores, thread_counts
+
+    own = measured[1]["race"]["tiny"]
+    found = {each["threads"] for each in own["contestants"] if each["name"] == "trainer"}
+    assert found == {0, *thread_counts(), 2 * cores()}
+    assert all(each["parameters"] == 2410 for each in own["contestants"])
+    assert own["floor"] == own["operations"] / own["peak"] * 1e6
+    # Products: forward and the kernels' gradients of both layers, and the gradient of the second one's input.
+    assert own["operations"] > 2 * 32 * (2 * 64 * 32 + 3 * 32 * 10)
+
+
+def test_frameworks_that_are_not_there_are_said_to_be_missing(measured):
+    said, results = measured
+    for name in results["missing"]:
+        assert f"{name}: not installed" in said
+    assert not set(results["missing"]) & set(results["peers"])
+    assert "Keras on TensorFlow" in {*results["missing"], *results["peers"]}
+
+
+def test_memory_and_kernels_are_in_the_results(measured):
+    results = measured[1]
+    assert 30e6 < results["memory"]["tiny"]["peak"]
+    assert results["memory"]["tiny"]["arena"] == results["race"]["tiny"]["arena_bytes"]
+    assert "dense_1: contract → kernel" in results["profiles"]["tiny"]
+
+
+def test_the_page_takes_over_what_was_measured_and_keeps_the_rest(measured, root):
+    import page
+
+    before = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+    after = page.rewritten(before, measured[1])
+    assert "| tiny: 64-32-10, batch 32 |" in after
+    assert measured[1]["machine"]["processor"] in after
+    assert page.MARK.sub("", after) == page.MARK.sub("", before)
+    startup = "<!-- bench: startup -->"
+    assert (
+        after[after.index(startup) :].split("<!-- end -->")[0] == before[before.index(startup) :].split("<!-- end")[0]
+    )
+
+
+def test_every_workload_has_a_section_on_the_page(root):
+    from workloads import WORKLOADS
+
+    text = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert all(f"<!-- bench: profile {name} -->" in text for name in WORKLOADS)
+
+
+def test_the_ratio_is_that_of_both_at_their_best():
+    import race
+
+    found = result(ours=4.0, peer=10.0, crowded=5.0)
+    assert race.ratio(found) == 0.4
+    assert race.misses(found) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "crowded", "words"),
+    [(6.0, 6.0, "0.60 of the best peer, asked are 0.50"), (4.0, 8.0, "2.00 × with more threads than cores")],
+)
+def test_what_is_not_reached_is_marked(ours, crowded, words):
+    import page
+    import race
+
+    found = result(ours, 10.0, crowded)
+    (missed,) = race.misses(found)
+    assert words in missed
+    tables = page.race_table({"race": {"a": found}}) + page.thread_table({"race": {"a": found}})
+    assert tables.count("✗ missed") == 1
+
+
+def test_another_network_or_none_that_trains_is_refused():
+    import race
+    from contestants import Process
+
+    def trained(parameters, *losses):
+        process = Process.__new__(Process)
+        process.name, process.facts = "JAX", {"parameters": parameters}
+        process.turns = [{"loss": loss} for loss in losses]
+        return process
+
+    ours = trained(1000, 2.3, 2.2)
+    race.check(trained(1005, 2.3, 2.2), ours)
+    with pytest.raises(ValueError, match="1,100 parameters"):
+        race.check(trained(1100, 2.3, 2.2), ours)
+    with pytest.raises(ValueError, match="does not train"):
+        race.check(trained(1000, 2.3, float("nan")), ours)
+
+
+def test_a_jump_of_the_cost_per_unit_of_work_is_a_cliff():
+    import growth
+
+    costs = {"1": 10.0, "2": 19.0, "4": 60.0, "8": 100.0}
+    found = {"what": "batch", "operations": {}, "contestants": {"trainer": costs}}
+    assert growth.cliffs(found) == ["batch 2 to 4: 1.58 × per unit of work"]
+    work = {number: 1e6 * int(number) ** 2 for number in costs}
+    assert growth.cliffs({**found, "what": "width", "operations": work}) == []
+
+
+def test_a_chart_is_a_picture_with_a_line_for_each_contestant():
+    from drawing import growth_chart
+
+    lines = {"trainer": {1: 5.0, 64: 90.0, 4096: 4000.0}, "PyTorch": {1: 300.0, 64: 500.0, 4096: 9000.0}}
+    tree = ElementTree.fromstring(growth_chart("a network", lines, "batch", "µs per step"))
+    drawn = [line for line in tree.iter("{http://www.w3.org/2000/svg}polyline") if len(line.get("points").split()) == 3]
+    assert len(drawn) == len(lines)
+    heights = [float(point.split(",")[1]) for point in drawn[0].get("points").split()]
+    assert heights == sorted(heights, reverse=True)
