@@ -59,15 +59,17 @@ SWEEPS = {
 
 
 def measure(name, peers, rounds, seconds, limit=None, say=print):
-    """A sweep as a record: for each contestant its figures by point, peers with their best number of threads."""
+    """A sweep as a record: for each contestant its figures by point, peers with their best number of threads.
+
+    Points above `limit` are left out.
+    """
     title, what, points = SWEEPS[name]
+    points = [point for point in points if limit is None or point[0] <= limit]
     wanted = [(OURS, 0)] + [(peer, threads) for peer in PEERS if peer in peers for threads in thread_counts()]
     found: dict[str, dict[str, float]] = {}
     operations = {}
     with processes(wanted, peers) as running:
         for number, workload in points:
-            if limit is not None and number > limit:
-                continue
             for process in race(workload, running, rounds, seconds, say):
                 own = found.setdefault(process.name, {})
                 own[str(number)] = min(own.get(str(number), float("inf")), process.median("microseconds"))
@@ -83,7 +85,7 @@ def measure(name, peers, rounds, seconds, limit=None, say=print):
 def unit_costs(result):
     """Of ours, by point: microseconds per row of the batch, or per million operations."""
     costs = {}
-    for number, value in result["contestants"][OURS].items():
+    for number, value in result["contestants"].get(OURS, {}).items():
         units = int(number) if result["what"] == "batch" else result["operations"][number] / 1e6
         costs[int(number)] = value / units
     return dict(sorted(costs.items()))

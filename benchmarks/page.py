@@ -117,17 +117,26 @@ def memory_table(results):
     return table(["MB", "data", "arena", "peak of `fit`", "at most", ""], rows)
 
 
-def growth_pictures(results):
-    """Pictures of all sweeps, written as files; the lines that show them, and the cliffs."""
+def growth_lines(results):
+    """The lines that show the pictures of all sweeps, and the cliffs."""
     shown = []
     for name, own in results["growth"].items():
-        lines = {who: {int(n): value for n, value in line.items()} for who, line in own["contestants"].items()}
-        path = PICTURES / f"growth-{name}.svg"
-        write_atomically(path, growth_chart(own["title"], lines, own["what"], "µs per step").encode())
-        found = growth.cliffs(own)
-        shown.append(f"![{own['title']}](pictures/{path.name})\n")
-        shown.append(f"{own['title']}: {'; '.join(found) or 'no cliff'}.\n")
+        shown.append(f"![{own['title']}](pictures/{picture_name(name)})\n")
+        shown.append(f"{own['title']}: {'; '.join(growth.cliffs(own)) or 'no cliff'}.\n")
     return "\n".join(shown).rstrip("\n")
+
+
+def picture_name(sweep):
+    return f"growth-{sweep}.svg"
+
+
+def write_pictures(results):
+    """A picture of every sweep that has points."""
+    for name, own in results.get("growth", {}).items():
+        lines = {who: {int(n): value for n, value in line.items()} for who, line in own["contestants"].items()}
+        if lines:
+            drawn = growth_chart(own["title"], lines, own["what"], "µs per step")
+            write_atomically(PICTURES / picture_name(name), drawn.encode())
 
 
 def profile_block(results, name):
@@ -156,7 +165,7 @@ BLOCKS = {
     "runs": ("race", run_table),
     "startup": ("startup", startup_table),
     "memory": ("memory", memory_table),
-    "growth": ("growth", growth_pictures),
+    "growth": ("growth", growth_lines),
 }
 """The blocks of the page: the part of the results that each needs, and what writes it."""
 
@@ -182,6 +191,7 @@ def rewritten(page, results):
 
 
 def write_page(results):
+    write_pictures(results)
     write_atomically(PAGE, rewritten(PAGE.read_text(encoding="utf-8"), results).encode())
     print(f"wrote {PAGE.relative_to(ROOT)}")
 

@@ -60,6 +60,8 @@ def timed(command, environment, folder, request=""):
     seconds = time.perf_counter() - began
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    if done.stdout.startswith('{"error"'):
+        raise RuntimeError(json.loads(done.stdout)["error"])
     return seconds, done.stdout
 
 
@@ -113,6 +115,8 @@ def measure(peers, rounds=ROUNDS, say=print):
                 try:
                     seconds, output = timed(command, environment, place, given)
                 except RuntimeError as error:
+                    if each not in peers:
+                        raise
                     say(f"  {each}: {str(error).splitlines()[-1]}")
                     del wanted[each], found[each]
                     continue
@@ -124,12 +128,10 @@ def measure(peers, rounds=ROUNDS, say=print):
         for each, values in found.items()
     }
     for each, own in result.items():
-        missed = own["asked"] is not None and own["seconds"] > own["asked"]
-        ratio = own["seconds"] / result[BARE]["seconds"]
-        asked = f", asked {own['asked']}" if own["asked"] else ""
-        say(
-            f"  {each:36} {own['seconds']:7.3f} s{asked}{': missed' if missed else ''}  ({ratio:.2f} × the bare import)"
-        )
+        words = f"  {each:36} {own['seconds']:7.3f} s, {own['seconds'] / result[BARE]['seconds']:.2f} × the bare import"
+        if own["asked"] is not None:
+            words += f", asked {own['asked']} s{': missed' if own['seconds'] > own['asked'] else ''}"
+        say(words)
     return result
 
 

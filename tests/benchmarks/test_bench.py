@@ -25,13 +25,15 @@ def result(ours, peer, crowded):
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory, root):
     path = tmp_path_factory.mktemp("bench") / "results.json"
-    arguments = ["race", "memory", "profiles", "--workload", "tiny", "--rounds", "1", "--seconds", "0.01"]
+    parts = ["race", "startup", "growth", "memory", "profiles"]
+    arguments = [*parts, "--workload", "tiny", "--rounds", "1", "--seconds", "0.01", "--limit", "2"]
     command = [sys.executable, "benchmarks/bench.py", *arguments, "--output", str(path)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, env={**os.environ})
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads(path.read_text())
 
 
+@pytest.mark.slow
 def test_a_run_holds_ours_on_every_number_of_threads_and_the_floor(measured):
     from contestants import cores, thread_counts
 
@@ -44,6 +46,7 @@ def test_a_run_holds_ours_on_every_number_of_threads_and_the_floor(measured):
     assert own["operations"] > 2 * 32 * (2 * 64 * 32 + 3 * 32 * 10)
 
 
+@pytest.mark.slow
 def test_frameworks_that_are_not_there_are_said_to_be_missing(measured):
     said, results = measured
     for name in results["missing"]:
@@ -52,6 +55,25 @@ def test_frameworks_that_are_not_there_are_said_to_be_missing(measured):
     assert "Keras on TensorFlow" in {*results["missing"], *results["peers"]}
 
 
+@pytest.mark.slow
+def test_a_training_is_as_good_with_an_empty_cache_as_with_a_warm_one(measured):
+    own = measured[1]["startup"]
+    accuracy = {own[name]["accuracy"] for name in ("trainer fit, warm cache", "trainer fit, empty cache")}
+    assert len(accuracy) == 1
+    assert accuracy.pop() > 0.9
+    assert own["trainer fit, empty cache"]["seconds"] > own["trainer fit, warm cache"]["seconds"]
+    assert own["trainer --help"]["accuracy"] is None
+
+
+@pytest.mark.slow
+def test_the_cost_is_measured_as_batches_grow(measured):
+    own = measured[1]["growth"]
+    assert set(own["batch"]["contestants"]["trainer"]) == {"1", "2"}
+    assert own["batch"]["operations"]["2"] > own["batch"]["operations"]["1"]
+    assert own["width"]["contestants"] == {}
+
+
+@pytest.mark.slow
 def test_memory_and_kernels_are_in_the_results(measured):
     results = measured[1]
     assert 30e6 < results["memory"]["tiny"]["peak"]
@@ -59,18 +81,21 @@ def test_memory_and_kernels_are_in_the_results(measured):
     assert "dense_1: contract → kernel" in results["profiles"]["tiny"]
 
 
+@pytest.mark.slow
 def test_the_page_takes_over_what_was_measured_and_keeps_the_rest(measured, root):
     import page
 
     before = (root / "docs" / "performance.md").read_text(encoding="utf-8")
     after = page.rewritten(before, measured[1])
+    assert "](pictures/growth-batch.svg)" in after
     assert "| tiny: 64-32-10, batch 32 |" in after
     assert measured[1]["machine"]["processor"] in after
     assert page.MARK.sub("", after) == page.MARK.sub("", before)
-    startup = "<!-- bench: startup -->"
-    assert (
-        after[after.index(startup) :].split("<!-- end -->")[0] == before[before.index(startup) :].split("<!-- end")[0]
-    )
+    # What was not measured stays as it was.
+    others = [
+        [block[0] for block in page.MARK.finditer(text) if block["what"] == "profile big"] for text in (before, after)
+    ]
+    assert others[0] == others[1] != []
 
 
 def test_every_workload_has_a_section_on_the_page(root):
