@@ -122,7 +122,7 @@ def test_a_label_out_of_range(project, rows):
 def test_a_layer_that_no_machine_holds(project):
     layers = [{"type": "dense", "units": 10**12}, {"type": "dense", "units": 3, "activation": "softmax"}]
     project.configure(architecture=layers)
-    refused(project.fit(), 6, "needs at least [0-9,.]+ GB", "largest weight is dense_1/kernel with 16,000.0 GB")
+    refused(project.fit(), 6, "needs at least [0-9,.]+ GB", "largest output is that of dense_1 with 64,000.0 GB")
     done = project.run("validate", "config.yaml")
     assert (done.returncode, done.stdout) == (0, "config.yaml: ok\n")
     assert re.search(r"^warning: config.yaml:\d+:1: the model needs at least", done.stderr)

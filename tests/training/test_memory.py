@@ -15,7 +15,7 @@ def program(**sizes):
         parameters=sum(sizes.values()),
         weights={name: SimpleNamespace(size=size) for name, size in sizes.items()},
         slots={"kernel/momentum": SimpleNamespace(shape=(10, 5))},
-        layers=[SimpleNamespace(output_shape=(3,)), SimpleNamespace(output_shape=(4, 5))],
+        layers=[SimpleNamespace(name="a", output_shape=(3,)), SimpleNamespace(name="b", output_shape=(4, 5))],
     )
 
 
@@ -53,3 +53,9 @@ def test_too_large_a_model_names_its_largest_weight(monkeypatch):
 def test_without_knowledge_nothing_is_refused(monkeypatch):
     monkeypatch.setattr(memory, "free_bytes", lambda: None)
     memory.check_memory(program(kernel=10**15), 1)
+
+
+def test_a_model_without_large_weights_names_its_largest_output(monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda: 10**6)
+    with pytest.raises(ResourceError, match=r"its largest output is that of b with 0\.1 GB"):
+        memory.check_memory(program(), 10**6)

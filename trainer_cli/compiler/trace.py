@@ -313,7 +313,7 @@ def _apply(tracer: _Tracer, node: Node, outputs: dict[str, Value], frozen: bool)
     given = [outputs[other] for other in node.inputs]
     masks = tuple(tracer.masks.get(other) for other in node.inputs)
     scope = Scope(tracer, node, frozen or not node.trainable, masks)
-    known = set(tracer.weights)
+    known = len(tracer.weights)
     with tracer.graph.layer(name):
         try:
             value = outputs[name] = layer.apply(scope, *given)
@@ -321,7 +321,7 @@ def _apply(tracer: _Tracer, node: Node, outputs: dict[str, Value], frozen: bool)
         except IRError as error:
             shapes = " and ".join(str(_shown(operand.shape)) for operand in given)
             scope.refuse(f"its input of shape {shapes} does not fit", hint=str(error).split(": ")[-1])
-    own = [spec for weight, spec in tracer.weights.items() if weight not in known and not spec.carried]
+    own = [spec for spec in list(tracer.weights.values())[known:] if not spec.carried]
     trainable = sum(spec.size for spec in own if spec.trainable)
     return LayerRow(name, layer.type, _shown(value.shape), sum(spec.size for spec in own), trainable)
 

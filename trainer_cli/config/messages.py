@@ -82,6 +82,9 @@ _OTHER_WAYS = {
 }
 _SHOWN = 60  # characters of a value that a message quotes
 _QUOTED = 100  # characters of a line that are quoted
+_LINE = 1500  # characters of a line of a message
+_PROBLEMS = 100  # problems that are told
+_ERRORS = 2000  # errors that are made problems; some problems have several
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,8 @@ class _Error:
 
 
 def problems_of(error: ValidationError, tree: SourceTree, model: type[BaseModel]) -> list[Problem]:
-    """Every error as a Problem with its place, in the order of the file."""
-    errors = [_located(each, tree) for each in error.errors(include_url=False)]
+    """Every error as a Problem with its place, in the order of the file; of very many, the first."""
+    errors = [_located(each, tree) for each in error.errors(include_url=False)[:_ERRORS]]
     problems: list[Problem] = []
     seen: set[ConfigPath] = set()
     for each in errors:
@@ -332,8 +335,12 @@ def in_order(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def render(problems: Sequence[Problem]) -> str:
-    """All problems as text: place and message, the line with a caret under the column, the hint."""
-    return "\n".join(_render_one(problem) for problem in in_order(problems))
+    """The problems as text: place and message, the line with a caret under the column, the hint."""
+    ordered = in_order(problems)
+    told = [_render_one(problem) for problem in ordered[:_PROBLEMS]]
+    if len(ordered) > _PROBLEMS:
+        told.append(f"and {len(ordered) - _PROBLEMS:,} problems more")
+    return "\n".join(told)
 
 
 def _render_one(problem: Problem) -> str:
@@ -360,7 +367,9 @@ def _quoted(place: Place) -> list[str]:
 
 
 def _printable(text: str) -> str:
-    """The text without what would steer a terminal."""
+    """The text without what would steer a terminal, and of a very long one the ends."""
+    if len(text) > _LINE:
+        text = f"{text[: _LINE * 2 // 3]} … {text[-_LINE // 3 :]}"
     return "".join(character if character.isprintable() or character == "\t" else "·" for character in text)
 
 

@@ -65,12 +65,19 @@ class Section(BaseModel):
         return normal_keys(value, cls.model_fields) if isinstance(value, Mapping) else value
 
 
+MAX_LAYERS = 5_000
+MAX_PHASES = 1_000
+"""More is a slip of the pen: a check shall not take longer than a second or two."""
+
+
 class Architecture(Section):
     """The layers from input to output. A plain list stands for `{layers: [...]}`."""
 
     inputs: list[str] | None = Field(default=None, description="names of the model's inputs")
     layers: list[LayerField] = Field(
-        min_length=1, description="the layers in order; a layer takes the one above it unless its `inputs` name others"
+        min_length=1,
+        max_length=MAX_LAYERS,
+        description="the layers in order; a layer takes the one above it unless its `inputs` name others",
     )
     outputs: list[str] | None = Field(
         default=None, description="names of the layers that are the model's outputs; default: the last layer"
@@ -179,7 +186,9 @@ class Config(Section):
     freeze: list[str] = Field(default=[], description="names of the layers that are not trained")
     fit: Fit = Field(default_factory=lambda: Fit(), description="how long and in which batches the model is trained")
     phases: list[Phase] = Field(
-        default=[], description="trainings one after the other, with their own optimizer, loss, … each"
+        default=[],
+        max_length=MAX_PHASES,
+        description="trainings one after the other, with their own optimizer, loss, … each",
     )
 
     @field_validator("name")

@@ -16,7 +16,7 @@ from trainer_cli.errors import DataError
 
 _BLOCK = 1 << 20
 
-_MOST_FILES = 100_000
+_MOST_FILES = 20_000
 """A pattern that matches more files than this is a slip of the pen."""
 
 GREATEST_EXPANSION = 1032
@@ -57,6 +57,8 @@ def reading(path: Path) -> Iterator[None]:
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading; a name that ends in `.gz` is decompressed on the way."""
     with reading(path), path.open("rb") as raw:
+        if path.is_char_device() or path.is_block_device():
+            raise DataError(f"{path}: is a device, expected a file")  # some have no end
         if path.suffix == ".gz":
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 yield cast(BinaryIO, unpacked)
@@ -66,25 +68,25 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
 
 def matching(path: Path) -> list[Path]:
     """The file or folder of that name; failing that, what its wildcards `*`, `?`, `[…]` and `**` match, in order."""
-    if path.exists() or not any(character in str(path) for character in "*?["):
-        return [path] if path.exists() else []
-    anchor = Path(path.anchor or ".")
-    found = anchor.glob(str(path.relative_to(anchor) if path.anchor else path))
     with reading(path):
+        if path.exists() or not any(character in str(path) for character in "*?["):
+            return [path] if path.exists() else []
+        anchor = Path(path.anchor or ".")
+        found = anchor.glob(str(path.relative_to(anchor) if path.anchor else path))
         return sorted(islice(found, _MOST_FILES + 1))
 
 
 def expand(folder: Path, given: str | Sequence[str]) -> list[Path]:
     """The files that a path or a list of them names, wildcards written out. Raises DataError where one names none."""
-    files: list[Path] = []
+    files: dict[Path, None] = {}  # each once, in order
     for name in [given] if isinstance(given, str) else given:
         found = matching(folder / name)
         if not found and any(character in name for character in "*?["):
             raise DataError(f"{folder / name}: no file matches")
         if len(found) > _MOST_FILES:
             raise DataError(f"{folder / name}: more than {_MOST_FILES:,} files match")
-        files.extend(path for path in found or [folder / name] if path not in files)
-    return files
+        files.update(dict.fromkeys(found or [folder / name]))
+    return list(files)
 
 
 def read_exactly(file: BinaryIO, path: Path, size: int) -> bytearray:

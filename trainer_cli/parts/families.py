@@ -77,13 +77,20 @@ class Family(NamedTuple):
 
     def nearest(self, name: str) -> str | None:
         """The valid name closest to a misspelled one."""
-        known = [*self.names(), *_aliases(self)]
-        found = difflib.get_close_matches(snake_case(name), known, n=1, cutoff=0.6)
-        return found[0] if found else None
+        return _nearest(self, name)
 
     def find(self, name: str) -> type[Part]:
         """The class behind a canonical name."""
         return _part_class(self, name)
+
+
+@cache
+def _nearest(family: Family, name: str) -> str | None:
+    if len(name) > 100:
+        return None  # the search takes the product of the lengths
+    known = [*family.names(), *_aliases(family)]
+    found = difflib.get_close_matches(snake_case(name), known, n=1, cutoff=0.6)
+    return found[0] if found else None
 
 
 @cache

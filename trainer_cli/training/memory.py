@@ -25,10 +25,14 @@ def check_memory(program: Program, batch_size: int) -> None:
     needed, free = needed_bytes(program, batch_size), free_bytes()
     if free is None or needed <= free:
         return
-    name, size = max(((name, spec.size) for name, spec in program.weights.items()), key=lambda item: item[1])
+    parts = [(f"weight is {name}", spec.size) for name, spec in program.weights.items()]
+    parts += [
+        (f"output is that of {layer.name}", math.prod(layer.output_shape) * batch_size) for layer in program.layers
+    ]
+    what, size = max(parts, key=lambda part: part[1])
     raise ResourceError(
         f"the model needs at least {needed / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free; "
-        f"its largest weight is {name} with {_FLOAT * size / 1e9:,.1f} GB",
+        f"its largest {what} with {_FLOAT * size / 1e9:,.1f} GB",
         hint="check the sizes with `trainer validate`; smaller layers or a smaller batch need less",
     )
 

@@ -46,13 +46,7 @@ class TrainedModel:
     def program(self, split: Split) -> Program:
         """The model compiled for rows like these."""
         specs = specs_in_memory(split, self.encoding)
-        return build_program(
-            self.config,
-            specs,
-            phase=self.phase,
-            sample_weights=SAMPLE_WEIGHT in split.weights,
-            scalings=self.encoding.target_scalings,
-        )
+        return build_program(self.config, specs, phase=self.phase, sample_weights=SAMPLE_WEIGHT in split.weights)
 
     def executable(self, program: Program, target: str, threads: int | None) -> Any:
         """The model with its weights on a target."""
