@@ -137,3 +137,10 @@ def test_a_missing_file_is_named(tmp_path):
 def test_every_example_loads_and_its_dump_loads_to_the_same(path):
     loaded = load(path)
     assert again(loaded, path).dump() == loaded.dump()
+
+
+def test_a_key_that_looks_like_a_reference_stays_what_it_is(tmp_path):
+    text = "architecture: [{type: dense, units: 2}]\nclass_weight: {'${': 2, '$${x}': 0.5}\nname: 'a $${b}'\n"
+    loaded = load_text(text, tmp_path / "c.yaml")
+    assert loaded.config.class_weight == {"${": 2.0, "$${x}": 0.5}
+    assert load_text(loaded.dump_yaml(), tmp_path / "c.yaml").config == loaded.config

@@ -34,12 +34,14 @@ def golden(text):
         ("optimizer: sgd\nmomentum: .9", "3:1: unknown key `momentum`\n hint: it belongs under `optimizer:`"),
         (
             "fit: {patience: 3}",
-            "2:7: fit: unknown key `patience`\n hint: it belongs under `fit.early_stopping:`",
+            "2:7: fit: unknown key `patience`\n"
+            " hint: it belongs under `fit.early_stopping:` or under `fit.reduce_learning_rate_on_plateau:`",
         ),
         (
             "fit: {monitor: loss}",
             "2:7: fit: unknown key `monitor`\n"
-            " hint: it belongs under `fit.early_stopping:` or under `fit.checkpoint:`",
+            " hint: it belongs under `fit.early_stopping:` or under `fit.reduce_learning_rate_on_plateau:` "
+            "or under `fit.checkpoint:`",
         ),
         ("fit: {loss: mse}", "2:7: fit: unknown key `loss`\n hint: it belongs at the top level"),
         (
@@ -198,7 +200,7 @@ def test_many_mistakes_are_told_at_once_in_the_order_of_the_file():
         c.yaml:11:20: fit: unknown key `patience`
           11 | fit: {epochs: 1e1, patience: 3}
              |                    ^
-          hint: it belongs under `fit.early_stopping:`
+          hint: it belongs under `fit.early_stopping:` or under `fit.reduce_learning_rate_on_plateau:`
         --set fit.shuffle=maybe: fit.shuffle: expected true or false, got the text `maybe`
         """)
 

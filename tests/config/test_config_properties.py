@@ -60,9 +60,9 @@ def same(left, right):
 
 
 def unescaped(value):
-    """`to_yaml` escapes `${`, which references, not the reader, undo."""
+    """`to_yaml` escapes `${` in values, which references, not the reader, undo."""
     if isinstance(value, dict):
-        return {key.replace("$${", "${"): unescaped(item) for key, item in value.items()}
+        return {key: unescaped(item) for key, item in value.items()}
     if isinstance(value, list):
         return [unescaped(item) for item in value]
     return value.replace("$${", "${") if isinstance(value, str) else value

@@ -15,7 +15,8 @@ def command(
         typer.Argument(
             metavar="NAME",
             help="A part's name or alias: adam, dense, mse, leakyReLU, csv, …; "
-            "or a section of a config: fit, early_stopping, checkpoint, phases, architecture, config.",
+            "or a section of a config: fit, early_stopping, reduce_lr_on_plateau, checkpoint, phases, architecture, "
+            "config.",
         ),
     ],
     family: Annotated[

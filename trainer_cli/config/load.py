@@ -125,7 +125,6 @@ class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[mi
     """Writes what this package's loader reads: PyYAML's own knows `1e-3` for a text and would leave it unquoted."""
 
     def represent_text(self, text: str) -> yaml.ScalarNode:
-        text = escape(text)
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if _reads_as_text(text) else "'")  # type: ignore[no-any-return]
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -142,9 +141,18 @@ def _reads_as_text(text: str) -> bool:
         return False
 
 
+def _escaped(value: Any) -> Any:
+    """The values with every text written so that nothing in it is a reference; in keys nothing is one."""
+    if isinstance(value, Mapping):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(item) for item in value]
+    return escape(value) if isinstance(value, str) else value
+
+
 def to_yaml(values: Mapping[str, Any]) -> str:
     """Plain values as YAML 1.2; texts keep their type and floats their last digit."""
     text: str = yaml.dump(
-        dict(values), Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
+        _escaped(values), Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=110, allow_unicode=True
     )
     return text

@@ -19,7 +19,7 @@ from trainer_cli.config.references import nearest, show_path
 from trainer_cli.config.scalars import resolve_scalar
 from trainer_cli.config.source import ConfigPath, Node, SourceTree
 from trainer_cli.errors import Place, Problem
-from trainer_cli.parts.families import FAMILIES, snake_case
+from trainer_cli.parts.families import FAMILIES, plain_key, snake_case
 
 _EXPECTED = {
     "int_type": "an integer",
@@ -247,7 +247,7 @@ def _unknown_key(error: _Error, tree: SourceTree, model: type[BaseModel]) -> Pro
     key = str(error.location[-1])
     owner, noun = owner_of(error.location[:-1], tree, model)
     known = list(declared_keys(owner, noun)) if owner else []
-    plain = snake_case(key)
+    plain = plain_key(key)
     given = error.node.value if isinstance(error.node.value, dict) else {}
     place = given[key].key if key in given else None
     message = f"unknown key `{key}`" + (f" of {noun}" if noun else "")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 from trainer_cli.config.layers import all_names, inner_layers, layer_names
 from trainer_cli.config.references import nearest
 from trainer_cli.data.source import SourceField
-from trainer_cli.parts.families import Refusal, normal_keys, refusal
+from trainer_cli.parts.families import Refusal, SectionField, normal_keys, refusal
 from trainer_cli.parts.layer import Layer, LayerField
 from trainer_cli.parts.loss import Loss, LossField
 from trainer_cli.parts.metric import Metric, MetricField
@@ -146,6 +146,9 @@ class Fit(Section):
     early_stopping: EarlyStopping | None = Field(
         default=None, description="end the training when the monitored value has stopped improving"
     )
+    reduce_learning_rate_on_plateau: (
+        Annotated[Any, SectionField("config.plateau", "ReduceLearningRateOnPlateau")] | None
+    ) = Field(default=None, description="lower the learning rate when the monitored value has stopped improving")
     checkpoint: Checkpoint = Field(default_factory=lambda: Checkpoint(), description="which epoch is kept as the best")
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from trainer_cli.config.scalars import Scalar, resolve_scalar
 from trainer_cli.errors import ConfigError, Place, Problem
-from trainer_cli.parts.families import snake_case
+from trainer_cli.parts.families import plain_key
 
 ConfigPath: TypeAlias = tuple[str | int, ...]
 
@@ -142,7 +142,7 @@ def child(node: Node, step: str | int) -> tuple[str | int, Node] | None:
     if step in value:
         return step, value[step]
     for key, item in value.items():
-        if snake_case(key) == step:
+        if plain_key(key) == plain_key(step):
             return key, item
     return None
 

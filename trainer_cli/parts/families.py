@@ -38,6 +38,16 @@ def snake_case(name: str) -> str:
     return name.lower()
 
 
+_KEY_ALIASES = {"min_lr": "min_learning_rate", "reduce_lr_on_plateau": "reduce_learning_rate_on_plateau"}
+"""Other names of keys, which are accepted wherever there is a key of the second name."""
+
+
+def plain_key(name: str) -> str:
+    """A key as it is called here: snake_case, and whole words for abbreviations that libraries use."""
+    plain = snake_case(name)
+    return _KEY_ALIASES.get(plain, plain)
+
+
 class Family(NamedTuple):
     """All parts of one kind: the words for messages, and the package (below `trainer_cli`) that holds their files."""
 
@@ -158,11 +168,11 @@ def read_part(family: Family, value: Any) -> Part:
 
 
 def normal_keys(given: Mapping[str, Any], known: Container[str]) -> dict[str, Any]:
-    """The mapping with camelCase keys renamed to the known snake_case ones; a key given in both forms stays twice."""
+    """The mapping with keys in camelCase, or of another name, renamed to the known ones; a key given twice stays so."""
     normal = {}
     for key, item in given.items():
-        renamed = snake_case(key) if isinstance(key, str) and key not in known else key
-        normal[renamed if renamed in known and renamed not in given else key] = item
+        renamed = plain_key(key) if isinstance(key, str) and key not in known else key
+        normal[renamed if renamed in known and not (renamed in given or renamed in normal) else key] = item
     return normal
 
 

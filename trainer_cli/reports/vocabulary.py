@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from trainer_cli.errors import ConfigError, Problem
-from trainer_cli.parts.families import FAMILIES, PART_OF, SOURCES, Family, snake_case
+from trainer_cli.parts.families import FAMILIES, PART_OF, SOURCES, Family, plain_key, snake_case
 
 _DOCSTRING = r'\A"""(.*?)"""'
 _SENTENCE = r"\A(.+?[.!?])(?:\s|\Z)"
@@ -31,6 +31,7 @@ SECTIONS = {
     "architecture": "Architecture",
     "fit": "Fit",
     "early_stopping": "EarlyStopping",
+    "reduce_learning_rate_on_plateau": "ReduceLearningRateOnPlateau",
     "checkpoint": "Checkpoint",
     "phases": "Phase",
 }
@@ -100,8 +101,8 @@ def entries(name: str, among: Sequence[Family] = FAMILIES) -> list[Entry]:
     found = [entry(family, canonical) for family in among if (canonical := family.canonical(name.strip()))]
     if found:
         return found
-    if among is FAMILIES and snake_case(name.strip()) in SECTIONS:
-        return [section(snake_case(name.strip()))]
+    if among is FAMILIES and plain_key(name.strip()) in SECTIONS:
+        return [section(plain_key(name.strip()))]
     near = [(family, close) for family in among if (close := family.nearest(name))]
     near.sort(key=lambda pair: difflib.SequenceMatcher(None, snake_case(name), pair[1]).ratio(), reverse=True)
     what = among[0].noun if len(among) == 1 else "part"
@@ -125,9 +126,9 @@ def entry(family: Family, name: str) -> Entry:
 
 def section(name: str) -> Entry:
     """All about one section of a config."""
-    from trainer_cli.config import schema
+    from trainer_cli.config import plateau, schema
 
-    model = getattr(schema, SECTIONS[name])
+    model = getattr(plateau if name == "reduce_learning_rate_on_plateau" else schema, SECTIONS[name])
     whole = model.model_json_schema()
     description = inspect.cleandoc(model.__doc__ or "")
     arguments = tuple(_arguments(whole, whole.get("$defs", {})))

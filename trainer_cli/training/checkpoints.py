@@ -27,7 +27,7 @@ from trainer_cli import __version__
 from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.training.contracts import Program
-from trainer_cli.training.state import Best, Binding, Counters, Patience, RunState, Tensors
+from trainer_cli.training.state import Best, Binding, Counters, Patience, Plateau, RunState, Tensors
 
 FORMAT_VERSION = 2
 STEMS = ("last", "previous", "best")
@@ -164,6 +164,7 @@ def write_checkpoint(path: Path, state: RunState, *, before: Path | None = None)
         "seed": state.seed,
         "counters": asdict(state.counters),
         "patience": asdict(state.patience),
+        "plateau": asdict(state.plateau),
         "best": asdict(state.best),
         "binding": asdict(state.binding),
         "epoch_seconds": state.epoch_seconds,
@@ -222,6 +223,7 @@ def read_checkpoint(path: Path) -> RunState:
             kept_weights=_below(_KEPT, tensors),
             counters=Counters(**header["counters"]),
             patience=Patience(**header["patience"]),
+            plateau=Plateau(**header.get("plateau", {})),
             best=Best(**header["best"]),
             binding=Binding(**header["binding"]),
             seed=header["seed"],

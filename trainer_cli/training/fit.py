@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from trainer_cli.errors import ConfigError, DivergenceError, Interrupted, TrainerError
-from trainer_cli.training import monitor, phases
+from trainer_cli.training import monitor, phases, plateau
 from trainer_cli.training.averages import evaluated, evaluated_weights, evaluating, settle_weights
 from trainer_cli.training.checkpoints import WeightReport, import_weights
 from trainer_cli.training.epoch import (
@@ -164,6 +164,7 @@ class _Run:
         stopping = plan.fit.early_stopping
         watched = None if stopping is None else stopping.monitor
         notes += phases.begin_search(self.state, plan.monitor, plan.best_mode, plan.loss, watched)
+        plateau.begin(self.state, plan.fit.reduce_learning_rate_on_plateau, plan.program)
         began = time.perf_counter()
         with self.flag.at_once("compiling", self.directory.way_on):
             self.executable = self.target.compile(plan.program, batch_size=plan.fit.batch_size)
@@ -217,7 +218,7 @@ class _Run:
             order=order,
             batch_size=plan.fit.batch_size,
             first_step=counters.optimizer_step - counters.epoch_steps,
-            hyperparameters=phases.run_time_numbers(plan.program, counters),
+            hyperparameters=phases.run_time_numbers(plan.program, state),
             seed=phase_seed(state.seed, plan.position),
         )
         progress = EpochProgress(counters.position, counters.epoch_steps, dict(state.totals), state.epoch_seconds)
@@ -282,7 +283,7 @@ class _Run:
             "epoch": trained.counters.epoch + 1,
             "steps": trained.counters.step,
             "seconds": None,
-            "learning_rate": phases.learning_rate(plan.program, plan.optimizer, trained.counters),
+            "learning_rate": phases.learning_rate(plan.program, plan.optimizer, trained),
         }
         report.update({key: finite(value) for key, value in results.items()})
         for key in ("loss", "val_loss"):
@@ -305,6 +306,7 @@ class _Run:
                 state.kept_weights = evaluated_weights(state) if settings.restore_best else {}
             if state.patience.stopped:
                 stopping = monitor.stop_reason(state.patience, settings.monitor, bool(state.kept_weights))
+        reduced = () if self.cut else plateau.observe(state.plateau, plan.fit, report, plan.directions)
         improved = not self.cut and monitor.observe_best(state.best, report[plan.monitor], report)
         if improved:
             self.saving.remember_best(evaluated(state))
@@ -321,6 +323,7 @@ class _Run:
             report=report,
             improved=improved,
             stopping=stopping,
+            notes=reduced,
         )
 
     # Ends

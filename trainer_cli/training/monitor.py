@@ -123,9 +123,11 @@ def check_monitors(
     `fit` is the section of the phase, defaults filled in; `path` where it stands in the config.
     """
     problems = []
-    if fit.early_stopping is not None:
-        where = (*path, "early_stopping", "monitor")
-        problems.append(check_monitor(fit.early_stopping.monitor, metric_keys, has_validation, where))
+    for name in ("early_stopping", "reduce_learning_rate_on_plateau"):
+        section = getattr(fit, name, None)
+        if section is not None:
+            where = (*path, name, "monitor")
+            problems.append(check_monitor(section.monitor, metric_keys, has_validation, where))
     monitor = getattr(fit.checkpoint, "monitor", None)
     if monitor is not None:
         problems.append(check_monitor(monitor, metric_keys, has_validation, (*path, "checkpoint", "monitor")))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainer_cli.compiler.rate import SCHEDULE_START, write_rate
+from trainer_cli.compiler.rate import LEARNING_RATE, SCHEDULE_START, write_rate
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.graph import Graph
 from trainer_cli.lazy import np
 from trainer_cli.parts.optimizer import Optimizer
 from trainer_cli.parts.schedule import Schedule
 from trainer_cli.training.contracts import Program
-from trainer_cli.training.state import Best, Binding, Counters, Patience, RunState
+from trainer_cli.training.state import Best, Binding, Patience, RunState
 
 
 def binding_of(program: Program, optimizer: Optimizer) -> Binding:
@@ -91,19 +91,22 @@ def begin_search(state: RunState, monitor: str, mode: str, loss: Any, watched: s
     return [f"the search for the best epoch starts anew, because {what} changed"]
 
 
-def run_time_numbers(program: Program, counters: Counters) -> dict[str, float]:
-    """The hyper-parameters that a step is given: the config's, and when the learning rate's schedule began."""
+def run_time_numbers(program: Program, state: RunState) -> dict[str, float]:
+    """The hyper-parameters that a step is given: the config's, the learning rate as it was reduced since, and when its
+    schedule began."""
     numbers = dict(program.hyperparameters)
+    if state.plateau.rate is not None:
+        numbers[LEARNING_RATE] = state.plateau.rate
     if SCHEDULE_START in numbers:
-        numbers[SCHEDULE_START] = float(counters.schedule_start)
+        numbers[SCHEDULE_START] = float(state.counters.schedule_start)
     return numbers
 
 
-def learning_rate(program: Program, optimizer: Optimizer, counters: Counters) -> float:
+def learning_rate(program: Program, optimizer: Optimizer, state: RunState) -> float:
     """The learning rate of the last update."""
-    rate = optimizer.learning_rate
+    rate, counters = optimizer.learning_rate, state.counters
     if not isinstance(rate, Schedule):
-        return float(program.hyperparameters.get("learning_rate", rate))
+        return float(run_time_numbers(program, state).get(LEARNING_RATE, rate))
     from trainer_cli.targets.reference.interpreter import evaluate
 
     updates = max(counters.optimizer_step - counters.schedule_start - 1, 0)

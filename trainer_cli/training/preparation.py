@@ -17,6 +17,7 @@ from trainer_cli.parts.optimizer import Optimizer
 from trainer_cli.training.compiled import check_compiled
 from trainer_cli.training.memory import check_memory
 from trainer_cli.training.monitor import Direction, check_monitors, default_monitor, direction
+from trainer_cli.training.plateau import misfit
 
 if TYPE_CHECKING:
     from trainer_cli.data.encoding import Encoding
@@ -107,7 +108,10 @@ def compile_phases(
         programs.append(program)
         keys = [*program.losses, *(bound.key for bound in program.metrics)]
         path = (*phase_path(config, position), "fit")
-        problems += check_monitors(phase_settings(config, position).fit, keys, has_validation, path)
+        fit = phase_settings(config, position).fit
+        problems += check_monitors(fit, keys, has_validation, path)
+        unreducible = misfit(fit.reduce_learning_rate_on_plateau, program.optimizer, path)
+        problems += [] if unreducible is None else [unreducible]
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))  # phases share an architecture, and so its problems
     return programs

@@ -37,6 +37,18 @@ class Patience:
 
 
 @dataclass
+class Plateau:
+    """What the reduction of the learning rate remembers within a phase."""
+
+    monitor: str | None = None
+    wait: int = 0
+    cooldown: int = 0
+    best: float | None = None
+    begun: float | None = None  # the config's learning rate, from which the reductions began
+    rate: float | None = None  # the learning rate now; None: the config's
+
+
+@dataclass
 class Best:
     """The epoch that the `best` checkpoint is from."""
 
@@ -98,6 +110,7 @@ class RunState:
     kept_weights: Tensors = field(default_factory=dict)  # early stopping's best, if it is to restore them
     counters: Counters = field(default_factory=Counters)
     patience: Patience = field(default_factory=Patience)
+    plateau: Plateau = field(default_factory=Plateau)
     best: Best = field(default_factory=Best)
     binding: Binding = field(default_factory=Binding)
     seed: int = 0
@@ -112,7 +125,8 @@ class RunState:
     def copy(self) -> RunState:
         """An independent copy; the arrays are shared, because nobody writes into one."""
         tensors = {name: dict(getattr(self, name)) for name in ("weights", "slots", "totals", "kept_weights")}
-        records = {name: replace(getattr(self, name)) for name in ("counters", "patience", "best", "binding")}
+        names = ("counters", "patience", "plateau", "best", "binding")
+        records = {name: replace(getattr(self, name)) for name in names}
         return replace(self, history=list(self.history), **tensors, **records)  # type: ignore[arg-type]
 
     def tensors(self) -> Tensors:
