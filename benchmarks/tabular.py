@@ -76,23 +76,29 @@ def ours(folder, name, seed):
     if not config.exists():
         arguments = ["--target", "target", "--output", str(config), "--no-schema", "--quiet"]
         subprocess.run([*trainer, "init", str(folder / f"{name}.csv"), *arguments], check=True)
-    arguments = ["--set", f"seed={seed}", "--run-dir", str(run), "--quiet", "--json"]
+    measured = ["--set", "metrics=[mse]"] if name in REGRESSION else []
+    arguments = [*measured, "--set", f"seed={seed}", "--run-dir", str(run), "--quiet", "--json"]
     done = subprocess.run([*trainer, "fit", str(config), *arguments], check=True, capture_output=True, text=True)
     final = json.loads(done.stdout.splitlines()[-1])["final"]
     model = open_model(run)
     parts = {part: model.read(None, part, with_target=True) for part in ("train", "validation", "test")}
     known = [parts["train"], parts["validation"]]
+    scaling = model.encoding.target_scalings.get("target")
+    answers = {
+        part: each.targets["target"] if scaling is None else scaling.restore(each.targets["target"])
+        for part, each in parts.items()
+    }
     rows = folder / f"{name}-{seed}.npz"
     np.savez(
         rows,
         x=np.concatenate([part.inputs["input"] for part in known]),
-        y=np.concatenate([part.targets["target"] for part in known]),
+        y=np.concatenate([answers["train"], answers["validation"]]),
         x_test=parts["test"].inputs["input"],
-        y_test=parts["test"].targets["target"],
+        y_test=answers["test"],
         seed=seed,
         regression=name in REGRESSION,
     )
-    return final["test_loss" if name in REGRESSION else "test_accuracy"], rows
+    return final["test_mean_squared_error" if name in REGRESSION else "test_accuracy"], rows
 
 
 def main():

@@ -63,7 +63,8 @@ def test_a_config_for_numbers_gives_errors_in_the_target_s_units(project, table)
     assert text.startswith("# Predicts `price` from 4 other columns of passengers.csv, 120 rows.\n")
     assert not (project.folder / "config.schema.json").exists()
     config = yaml.safe_load(text)
-    assert (config["loss"], config["architecture"][-1]["type"]) == ("mse", "rescaling")
+    assert (config["loss"], config["data"]["target_scaling"]) == ("mse", "standardize")
+    assert config["architecture"][-1] == {"type": "dense", "units": 1}
     done = succeeded(project.run("fit", "price.yaml", "--target", "reference", "--set", "fit.epochs=60", "--json"))
     # The price jumps by 5,000 and is noisy by 300.
     assert json.loads(done.stdout.splitlines()[-1])["final"]["test_mean_absolute_error"] < 1500

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from trainer_cli.compiler.restore import restored
 from trainer_cli.compiler.trace import Trace
 from trainer_cli.data.source import SAMPLE_WEIGHT, class_weight_name
+from trainer_cli.data.target_scaling import TargetScaling
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph, Value
@@ -38,6 +40,7 @@ class Objective(NamedTuple):
     loss_path: Path
     metrics_path: Path
     class_weighted: bool = False
+    scaling: TargetScaling | None = None  # metrics are in the units of the data, the loss in those trained on
 
 
 class Counts(NamedTuple):
@@ -138,7 +141,8 @@ def bind(
                 try:
                     form = objective.loss.target
                     counted = counts[name].together(prediction) if given.weighted else counts[name].places
-                    statistics = metric.statistics(targets[name], prediction, form, counted)
+                    true, answer = _in_units(targets[name], prediction, objective.scaling)
+                    statistics = metric.statistics(true, answer, form, counted)
                 except IRError as error:
                     message = f"{metric.type} does not fit an output of shape {prediction.value.shape[1:]}"
                     raise ConfigError([Problem(message, path, str(error).split(": ")[-1])]) from error
@@ -156,6 +160,13 @@ def _penalties(trace: Trace) -> Iterator[Value]:
     for spec in trace.weights.values():
         if spec.regularizer is not None and spec.trainable:
             yield spec.regularizer.penalty(trace.graph.weight(spec.name, spec.shape))
+
+
+def _in_units(target: Value, prediction: Prediction, scaling: TargetScaling | None) -> tuple[Value, Prediction]:
+    """A target and its prediction as metrics see them."""
+    if scaling is None:
+        return target, prediction
+    return restored(target, scaling), prediction._replace(value=restored(prediction.value, scaling), logits=None)
 
 
 def _places(prediction: Prediction) -> Shape:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from trainer_cli.compiler.bind import LOSS_TOTAL, TARGET, BoundMetric, Objective, Path, bind, target_leaf
@@ -25,6 +26,7 @@ from trainer_cli.compiler.update import SlotSpec, Update, write_updates
 from trainer_cli.compiler.weighting import class_weights
 from trainer_cli.config.schema import Config, PhaseSettings, phase_settings
 from trainer_cli.data.source import INPUT, SAMPLE_WEIGHT, class_weight_name
+from trainer_cli.data.target_scaling import TargetScaling
 from trainer_cli.data.targets import TargetSpec
 from trainer_cli.data.weighting import ClassWeights
 from trainer_cli.errors import ConfigError, Problem
@@ -166,12 +168,14 @@ def build_program(
     *,
     phase: int = 0,
     sample_weights: bool | None = None,
+    scalings: Mapping[str, TargetScaling] = MappingProxyType({}),
 ) -> Program:
     """Compile a config for one phase. Without optimizer or loss the program can predict and nothing else.
 
     `inputs` are the model's by name; one by itself is that of a model with one input. `sample_weights`: whether the
-    data says how much each row counts; None: if the config says so. Raises ConfigError for shapes that do not fit,
-    impossible pairings and what is not supported.
+    data says how much each row counts; None: if the config says so. `scalings` are those of targets, by their names,
+    which metrics are to undo. Raises ConfigError for shapes that do not fit, impossible pairings and what is not
+    supported.
     """
     settings = phase_settings(config, phase)
     architecture = config.architecture
@@ -184,7 +188,11 @@ def build_program(
     specs = {name: as_stored(nodes, name, given[name]) for name in nodes.inputs}
     objectives = _objectives(settings, list(inference.predictions)) if settings.loss is not None else []
     weights = class_weights(settings, inference.predictions, objectives)
-    objectives = [each._replace(class_weighted=each.output in weights) for each in objectives]
+    several = len(inference.predictions) > 1
+    objectives = [
+        each._replace(class_weighted=each.output in weights, scaling=scalings.get(each.output if several else TARGET))
+        for each in objectives
+    ]
     outputs = _outputs(inference, objectives, weights)
     if sample_weights is None:
         sample_weights = config.data is not None and config.data.weighted

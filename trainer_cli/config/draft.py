@@ -55,9 +55,10 @@ def draft(survey: Survey, target: str, *, name: str, path: str, schema: str | No
         f"  target: {_scalar(target)}",
         *_columns(features, used, survey.rows),
         "  scaling: standardize            # of numbers: mean 0 and deviation 1, as the training rows tell",
+        *([] if classes is not None else _target_scaling()),
         *_split(wanted, classes),
         "",
-        *_model(wanted, classes, survey.rows),
+        *_model(classes, survey.rows),
     ]
     return "\n".join(lines) + "\n"
 
@@ -129,7 +130,11 @@ def _split(target: SurveyedColumn, classes: int | None) -> Iterator[str]:
         yield "  split: {validation: 0.15, test: 0.15, stratify: true}    # the classes' proportions in every part"
 
 
-def _model(target: SurveyedColumn, classes: int | None, rows: int) -> Iterator[str]:
+def _target_scaling() -> Iterator[str]:
+    yield "  target_scaling: standardize     # as for numbers; metrics and predictions are in its own units"
+
+
+def _model(classes: int | None, rows: int) -> Iterator[str]:
     batch = 32 if rows < _FEW_ROWS else 256
     yield "architecture:"
     yield "  - {type: dense, units: 64, activation: relu}"
@@ -138,9 +143,6 @@ def _model(target: SurveyedColumn, classes: int | None, rows: int) -> Iterator[s
         yield f"  - {{type: dense, units: {classes}, activation: softmax}}    # a probability per class"
     else:
         yield "  - {type: dense, units: 1}"
-        yield "  # From deviations around 0 to the target's own scale: loss and metrics are in its units."
-        scale = float(f"{target.deviation:.3g}") or 1.0
-        yield f"  - {{type: rescaling, scale: {scale!r}, offset: {float(f'{target.mean:.4g}')!r}}}"
     yield ""
     yield "optimizer: {type: adam, learning_rate: 2e-3}"
     yield f"loss: {'mse' if classes is None else 'sparse_categorical_crossentropy'}"

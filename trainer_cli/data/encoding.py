@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from trainer_cli.data.columns import Columns
 from trainer_cli.data.scaling import Scaling
 from trainer_cli.data.source import SAMPLE_WEIGHT, TARGET, Split, Table
+from trainer_cli.data.target_scaling import TargetScaling
 from trainer_cli.data.targets import TargetEncoding
 from trainer_cli.data.vocabulary import Vocabulary
 from trainer_cli.errors import DataError
@@ -59,6 +60,11 @@ class Encoding:
             features={name: tuple(columns) for name, columns in value["features"].items()},
             learned=value["learned"],
         )
+
+    @property
+    def target_scalings(self) -> dict[str, TargetScaling]:
+        """The targets that are trained on in another scale than the data's."""
+        return {name: target.scaling for name, target in self.targets.items() if target.scaling is not None}
 
     def encode(self, table: Table, rows: np.ndarray | None = None, *, with_target: bool = True) -> Split:
         """The given rows of a table (None: all) as the model expects them. Raises DataError where they do not fit."""

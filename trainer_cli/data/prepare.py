@@ -44,6 +44,11 @@ def prepare(
     """
     table = source.read(folder)
     check_targets(targets, list(table.targets))
+    if isinstance(source.target_scaling, dict):
+        for name in set(source.target_scaling) - set(targets):
+            hint = f"targets: {', '.join(targets)}" if len(targets) > 1 else "give it without a name"
+            path = ("data", "target_scaling", name)
+            raise ConfigError([Problem(f"no loss takes a target `{name}`", path, hint)])
     bounds = tokens or {}
     parts = _rows_by_part(source, table, seed, {name: spec.form for name, spec in targets.items()})
     encoding = Encoding(
@@ -51,7 +56,10 @@ def prepare(
             name: _fit_input(source.scaling, given, parts["train"], name in bounds, bounds.get(name))
             for name, given in table.inputs.items()
         },
-        targets={name: fit_target(table.targets[name], spec) for name, spec in targets.items()},
+        targets={
+            name: fit_target(table.targets[name], spec, source.target_mode(name), parts["train"])
+            for name, spec in targets.items()
+        },
         seed=seed,
         digest=table.digest,
         features={name: given.features for name, given in table.inputs.items() if given.features is not None},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple,
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trainer_cli.data.files import matching
+from trainer_cli.data.target_scaling import TargetMode
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import SOURCES, PartField, Refusal, refusal
@@ -253,6 +254,11 @@ class Source(Part):
 
     split: SplitSpec = Field(default_factory=lambda: SplitSpec(), description="which rows are held out")
     scaling: ScalingMode = Field(default="none", description=SCALING)
+    target_scaling: TargetMode | dict[str, TargetMode] = Field(
+        default="none",
+        description="how targets that are numbers are scaled for training: none, standardize, min_max, log or log1p "
+        "(the logarithm, then standardized); by target name if there are several",
+    )
 
     @abstractmethod
     def signature(self, folder: Path) -> Signature:
@@ -302,6 +308,11 @@ class Source(Part):
         return {
             name: (value,) if isinstance(value, str) else tuple(value) for name, value in given if value is not None
         }
+
+    def target_mode(self, target: str) -> TargetMode:
+        """How a target is scaled."""
+        given = self.target_scaling
+        return given.get(target, "none") if isinstance(given, dict) else given
 
     def absent(self, folder: Path) -> list[Path]:
         """The paths that lead to nothing."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NoReturn
 
 from trainer_cli.data.files import shown
 from trainer_cli.data.source import TargetArray
-from trainer_cli.errors import DataError
+from trainer_cli.data.target_scaling import DOMAINS, TargetMode, TargetScaling, fit_target_scaling
+from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.loss import TargetForm
 
@@ -32,7 +33,7 @@ class TargetEncoding:
 
     Class `classes[k]` is the number k of `labels` and the column k of `one_hot`. There are none for `values`, for
     indicators given column by column, and for several binary targets. `numbered`: the data holds the classes' numbers,
-    whatever their names are.
+    whatever their names are. `scaling`: how numbers become what is trained on.
     """
 
     form: TargetForm
@@ -40,6 +41,7 @@ class TargetEncoding:
     shape: tuple[int, ...] | None
     classes: tuple[Class, ...] | None = None
     numbered: bool = False
+    scaling: TargetScaling | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -48,6 +50,7 @@ class TargetEncoding:
             "shape": None if self.shape is None else list(self.shape),
             "classes": None if self.classes is None else list(self.classes),
             "numbered": self.numbered,
+            **({} if self.scaling is None else {"scaling": self.scaling.to_json()}),
         }
 
     @classmethod
@@ -59,6 +62,7 @@ class TargetEncoding:
             None if shape is None else tuple(shape),
             None if classes is None else tuple(classes),
             value["numbered"],
+            TargetScaling.from_json(value["scaling"]) if "scaling" in value else None,
         )
 
     def apply(self, target: TargetArray) -> np.ndarray:
@@ -95,8 +99,12 @@ class TargetEncoding:
             column.check((values == 0) | (values == 1), "expected 0 or 1", values)
         elif self.form == "one_hot":
             column.check((values >= 0) & (values <= 1), "expected a class indicator from 0 to 1", values)
+        scaled = values
+        if self.scaling is not None:
+            check_domain(self.scaling.mode, column)
+            scaled = self.scaling.apply(values.reshape(len(values), -1)).reshape(values.shape)
         with np.errstate(over="ignore"):
-            result = np.ascontiguousarray(values, np.float32)
+            result = np.ascontiguousarray(scaled, np.float32)
         column.check(np.isfinite(result), "expected a number that float32 can hold", values)
         return result.reshape(len(values), *shape)
 
@@ -127,8 +135,10 @@ class TargetEncoding:
         return numbers
 
 
-def fit_target(target: TargetArray, spec: TargetSpec) -> TargetEncoding:
-    """Choose the encoding from all rows of a target.
+def fit_target(
+    target: TargetArray, spec: TargetSpec, mode: TargetMode = "none", rows: np.ndarray | None = None
+) -> TargetEncoding:
+    """Choose the encoding from all rows of a target, and the scaling, where a `mode` asks for one, from `rows` of them.
 
     Whole numbers are class numbers already and stay what they are; text is numbered in sorted order, and −1 and 1 of a
     binary loss as text is.
@@ -136,6 +146,14 @@ def fit_target(target: TargetArray, spec: TargetSpec) -> TargetEncoding:
     form, shape = spec
     column = _Column(target)
     plain = TargetEncoding(form, target.columns, shape)
+    if mode != "none":
+        if form != "values":
+            message = f"`target_scaling: {mode}` scales numbers, and the loss takes classes"
+            raise ConfigError([Problem(message, ("data", "target_scaling"), "leave it out")])
+        numbers = column.numbers()
+        check_domain(mode, column)
+        chosen = numbers if rows is None else numbers[rows]
+        return replace(plain, scaling=fit_target_scaling(mode, chosen, target.origin.file))
     if form == "values" or column.is_columnwise(form, shape):
         return plain
     values = _without_last_axis(column.values, shape)
@@ -203,6 +221,12 @@ class _Column:
             where += f", element {place[1:]}"
         shortest = f"{value:.15g}" if isinstance(value, np.floating) else value
         raise DataError(f"{where}: {expected}, found {shown(shortest)}")
+
+
+def check_domain(mode: TargetMode, column: _Column) -> None:
+    """Raise a DataError for the first number that has no logarithm where the mode takes one."""
+    if mode in DOMAINS:
+        column.check(column.values > (0.0 if mode == "log" else -1.0), DOMAINS[mode], column.values)
 
 
 def _without_last_axis(values: np.ndarray, shape: tuple[int, ...] | None) -> np.ndarray:

@@ -59,7 +59,9 @@ def held_out(path: Path, *, part: PartName | None = None, target: str = "cpu", t
     answers = []
     for name, target_values in targets.items():
         output = PREDICTION if name == TARGET else name
-        form = model.encoding.targets[name].form
+        form, scaling = model.encoding.targets[name].form, model.encoding.targets[name].scaling
+        if scaling is not None:
+            target_values = scaling.restore(target_values)
         answers += compared("" if len(found) == 1 else name, found[output], target_values, form)
     return HeldOut(measured.part, measured.rows, measured.results, answers)
 

@@ -46,7 +46,13 @@ class TrainedModel:
     def program(self, split: Split) -> Program:
         """The model compiled for rows like these."""
         specs = specs_in_memory(split, self.encoding)
-        return build_program(self.config, specs, phase=self.phase, sample_weights=SAMPLE_WEIGHT in split.weights)
+        return build_program(
+            self.config,
+            specs,
+            phase=self.phase,
+            sample_weights=SAMPLE_WEIGHT in split.weights,
+            scalings=self.encoding.target_scalings,
+        )
 
     def executable(self, program: Program, target: str, threads: int | None) -> Any:
         """The model with its weights on a target."""

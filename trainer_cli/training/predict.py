@@ -72,10 +72,12 @@ def predict(
 
 
 def interpret(values: NDArray[np.float32], model: TrainedModel, name: str, output: Output) -> Predictions:
-    """An output's values with the classes they stand for."""
+    """An output's values with the classes they stand for, or in the units of the data."""
     encoding = model.encoding.targets.get(TARGET if name == PREDICTION else name)
-    if encoding is None or encoding.classes is None:
+    if encoding is None:
         return Predictions(values)
+    if encoding.classes is None:
+        return Predictions(values if encoding.scaling is None else encoding.scaling.restore(values))
     if encoding.form in ("labels", "one_hot"):
         return Predictions(values, encoding.classes, np.argmax(values, axis=-1))
     if encoding.form == "binary":

@@ -73,9 +73,9 @@ def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
         if key not in datasets:
             datasets[key] = prepare(config.data, folder, program.targets, config.seed, program.tokens)
         dataset = weighed(datasets[key], program)
-        found = specs_in_memory(dataset.train, dataset.encoding)
-        if found != program.inputs:
-            program = build_program(config, found, phase=setting.index)
+        found, scalings = specs_in_memory(dataset.train, dataset.encoding), dataset.encoding.target_scalings
+        if found != program.inputs or scalings:
+            program = build_program(config, found, phase=setting.index, scalings=scalings)
         plans.append(_plan(config, setting, program, dataset))
     return plans
 
