@@ -267,15 +267,18 @@ def check_number(text: str, place: str, column: str, feature: bool) -> None:
         raise DataError(f"{where}: expected a finite number, found {shown(text)}")
 
 
-def numbers_of(texts: list[str], origin: Origin, column: str) -> np.ndarray:
+def numbers_of(texts: list[str], origin: Origin, column: str, gaps: bool = False) -> np.ndarray:
+    """A column of numbers, float64; `nan` in any spelling is one where `gaps` may be. Raises DataError."""
     try:
         values = np.fromiter(map(float, texts), np.float64, len(texts))
-        sound = bool(np.isfinite(values).all()) and not any("_" in text for text in texts)
+        good = np.isfinite(values) | np.isnan(values) if gaps else np.isfinite(values)
+        sound = bool(good.all()) and not any("_" in text for text in texts)
     except ValueError:
         sound = False
     if not sound:
         for row, text in enumerate(texts):
-            check_number(text, origin.at(row), column, feature=False)
+            if not (gaps and is_missing(text)):
+                check_number(text, origin.at(row), column, feature=False)
     return values
 
 
@@ -294,7 +297,7 @@ def booleans(texts: list[str], origin: Origin, column: str, gaps: bool) -> np.nd
     meanings = {text: _meaning(text) for text in set(texts)}
     for row, text in enumerate(texts):
         if meanings[text] is None or (meanings[text] != meanings[text] and not gaps):
-            _refuse_gap(text, origin.at(row), column, gaps)
+            refuse_gap(text, origin.at(row), column, gaps)
             raise DataError(f"{origin.at(row)}, column `{column}`: expected true or false, found {shown(text)}")
     return np.fromiter((meanings[text] for text in texts), np.float64, len(texts))
 
@@ -317,7 +320,7 @@ def codes(texts: list[str], origin: Origin, column: str, gaps: bool) -> tuple[np
         if text in known:
             continue
         if _is_gap(text, gaps):
-            _refuse_gap(text, origin.at(row), column, gaps)
+            refuse_gap(text, origin.at(row), column, gaps)
             known[text] = math.nan
         else:
             known[text] = places.setdefault(text.strip(), len(places))
@@ -328,6 +331,7 @@ def _is_gap(text: str, gaps: bool) -> bool:
     return is_missing(text) if gaps else not text.strip()
 
 
-def _refuse_gap(text: str, place: str, column: str, gaps: bool) -> None:
+def refuse_gap(text: str, place: str, column: str, gaps: bool) -> None:
+    """Raise a DataError for a cell that says that there is no value, where that is refused."""
     if is_missing(text) and not gaps:
         raise DataError(f"{place}, column `{column}`: the cell is {'no value' if text.strip() else 'empty'}", hint=_GAP)

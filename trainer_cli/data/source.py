@@ -269,7 +269,7 @@ class Source(Part):
         """Read everything. Raises DataError."""
 
     @abstractmethod
-    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
+    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Source:
         """This source for new data: another file of the same format, all of it in one part.
 
         `learned` is that of the table trained on; without `with_target` the target may be missing.

@@ -34,7 +34,14 @@ from trainer_cli.data.times import split_numbers, times
 from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
-from trainer_cli.parts.families import Refusal, SectionField, refusal
+from trainer_cli.parts.families import SOURCES, Refusal, SectionField, refusal
+
+_KINDS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab"), "csv"),
+    **dict.fromkeys((".parquet", ".pq"), "parquet"),
+    **dict.fromkeys((".arrow", ".feather", ".ipc"), "arrow"),
+}
+"""What new data is, by the ending of its name: a model takes any of these, whichever it was trained on."""
 
 _ROWS_LOOKED_AT = 1 << 16
 """Rows among which the signature counts categories; if there are more, the model is compiled again after reading."""
@@ -174,7 +181,21 @@ class TableSource(FileSource):
             for piece in self._open(path).pieces(numbers, texts, gaps, most):
                 yield self._table([piece], chosen, "", {})
 
-    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
+    def _sibling(self, file: Path) -> TableSource:
+        """The source that reads a table by the ending of its name; this one where that says nothing."""
+        suffix = Path(file.name.removesuffix(".gz")).suffix.lower()
+        kind = _KINDS.get(suffix, self.type)
+        if kind == self.type:
+            return self
+        shared = {name: getattr(self, name) for name in TableSource.model_fields if name != "path"}
+        found = SOURCES.find(kind).model_validate({**shared, "path": str(file)})
+        assert isinstance(found, TableSource)
+        return found
+
+    def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> TableSource:
+        other = self._sibling(file)
+        if other is not self:
+            return other.reading(file, learned, with_target)
         return super().reading(file, learned, with_target).model_copy(update={"features": learned["features"]})
 
     def _is_weighted(self, file: Path) -> bool:
