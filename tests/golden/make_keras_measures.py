@@ -75,13 +75,38 @@ for extra in ({}, {"alpha": [0.2, 0.3, 0.5], "gamma": 1.0}, {"alpha": 1.0, "gamm
     LOSSES.append(({"type": name, **extra, "from_logits": True}, kind, ONE_HOT, LOGITS))
 
 
+# Numbers of their own, so that those above stay what they were.
+more = np.random.default_rng(20261122)
+SPELLED = np.array([[1, 2, 0, 0, 0], [3, 3, 1, 0, 0], [2, 0, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 1, 1, 0]])
+STEPS = more.normal(size=(5, 7, 4)) * 2.0
+LABELS, PLACES = more.integers(0, 4, (3, 5)), more.normal(size=(3, 5, 4))
+PLACE_CHANCES = np.asarray(keras.ops.softmax(PLACES))
+LOSSES += [
+    ({"type": "ctc", "label_length": 5}, made.CTC, SPELLED, STEPS),
+    ({"type": "ctc", "label_length": 1}, made.CTC, SPELLED[:, :1], STEPS[:, :2]),
+    *(
+        (
+            {"type": "sparse_categorical_crossentropy", "ignore_class": 2, "from_logits": logits},
+            made.SparseCategoricalCrossentropy,
+            LABELS,
+            PLACES if logits else PLACE_CHANCES,
+        )
+        for logits in (False, True)
+    ),
+]
+OURS = ("label_length",)
+"""Arguments that Keras does not have."""
+
+
 def losses() -> list[dict[str, Any]]:
     cases = []
     for part, kind, target, prediction in LOSSES:
-        arguments = {key: value for key, value in part.items() if key != "type"}
+        arguments = {key: value for key, value in part.items() if key not in ("type", *OURS)}
         if isinstance(arguments.get("axis"), list):
             arguments["axis"] = tuple(arguments["axis"])
-        loss = kind(reduction=None, **arguments)
+        # What is left out counts in no mean, which is Keras's own then.
+        own = {} if "ignore_class" in arguments else {"reduction": None}
+        loss = kind(**own, **arguments)
         value, gradient = jax.value_and_grad(lambda p, loss=loss, target=target: loss(target, p).mean())(prediction)
         found = {"target": target, "prediction": prediction, "value": value, "gradient": gradient}
         content = {key: numbers(each) for key, each in found.items()}
@@ -228,6 +253,16 @@ for average in ("micro", "macro", "weighted"):
             CHANCES,
         ),
     ]
+
+
+for top_k in (1, 2):
+    for extra in ({}, {"class_id": 1}, {"thresholds": 0.4}):
+        for kind in (of.Precision, of.Recall):
+            part = {"type": kind.__name__.lower(), "top_k": top_k, **extra}
+            METRICS += [
+                (part, "one_hot", kind(top_k=top_k, **extra), CLASSES_ONE_HOT, CLASS_CHANCES),
+                (part, "binary", kind(top_k=top_k, **extra), ANSWERS, CHANCES),
+            ]
 
 
 def metrics() -> list[dict[str, Any]]:

@@ -9,12 +9,15 @@ import pytest
 
 from tests.alike import assert_trains_alike
 from tests.numeric import batch, check_gradients, compute, compute_gradients
+from tests.programs import program, rows_for
 from trainer_cli.compiler.program import InputSpec
+from trainer_cli.errors import ConfigError
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph, Value
 from trainer_cli.parts.activation import Activation
 from trainer_cli.parts.families import ACTIVATIONS, LOSSES, read_part
 from trainer_cli.parts.loss import Finding, Loss, Prediction
+from trainer_cli.targets import open_target
 
 NAMES = LOSSES.names()
 
@@ -47,6 +50,9 @@ def test_keras_computes_the_same_values_and_gradients(keras: dict[str, Any]) -> 
             places = part.per_place(target, Prediction(prediction))
             assert places.batched
             assert part.relates_places or places.shape == prediction.shape[:-1]
+            counted = part.counted(target)
+            if counted is not None:
+                return ir.reduce_sum(places * counted) / ir.reduce_sum(counted)
             return ir.reduce_mean(places)
 
         found = compute(mean, target, prediction)
@@ -76,6 +82,9 @@ TARGETS = {
 }
 
 
+SPELLED = np.array([[2, 2, 0], [1, 2, 1]], dtype=np.int32)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_gradient_is_what_finite_differences_say(name: str, from_logits: bool) -> None:
@@ -83,6 +92,8 @@ def test_gradient_is_what_finite_differences_say(name: str, from_logits: bool) -
     # Away from corners; Poisson's rates are positive, and percentages of 0 too large for differences.
     given = LOGITS * 1.1 if from_logits else VALUES
     target = TARGETS[part.target] + (3.0 if name == "mean_absolute_percentage_error" else 0)
+    if name == "ctc":
+        given, target = np.sin(np.arange(24.0)).reshape(2, 4, 3), SPELLED
     check_gradients(
         lambda prediction: part.per_place(labels_like(prediction, target), Prediction(prediction)),
         batch(np.abs(given) if name == "poisson" else given),
@@ -91,7 +102,7 @@ def test_gradient_is_what_finite_differences_say(name: str, from_logits: bool) -
 
 def labels_like(prediction: Value, target: Any) -> Value:
     """The target as a constant, spread to the two rows of these tests."""
-    rows = ir.iota(ir.reduce_sum(prediction, 1), 0)
+    rows = ir.iota(ir.reduce_sum(prediction, range(1, prediction.rank)), 0)
     return ir.gather(ir.constant(prediction.graph, target, "int" if target.dtype.kind == "i" else "float"), rows)
 
 
@@ -326,7 +337,9 @@ SETTINGS |= {name: "softmax" for name in NAMES if "categorical" in name and name
 def test_every_loss_trains_natively_as_on_the_reference(name: str) -> None:
     layers = [{"type": "dense", "units": 4, "activation": "tanh"}]
     assert_trains_alike(
-        [*layers, {"type": "dense", "units": 3, "activation": SETTINGS.get(name, "linear")}], name, inputs=(5,)
+        [*layers, {"type": "dense", "units": 3, "activation": SETTINGS.get(name, "linear")}],
+        name,
+        inputs=(6, 5) if name == "ctc" else (5,),
     )
 
 
@@ -395,3 +408,30 @@ def test_a_model_with_padding_trains_natively_as_on_the_reference(name: str) -> 
     assert_trains_alike(
         [tokens, {"type": "dense", "units": 2, "activation": "sigmoid"}], name, inputs=InputSpec((4,), "int32")
     )
+
+
+def test_places_of_the_ignored_class_count_in_no_mean() -> None:
+    """Neither in the loss nor in its metric; and a batch that has no others has the loss 0."""
+    layers = [{"type": "dense", "units": 3}]
+    measured = {"type": "sparse_categorical_crossentropy", "from_logits": True}
+    losses = {}
+    for ignored in (None, 1):
+        arguments = measured if ignored is None else {**measured, "ignore_class": ignored}
+        compiled = program(layers, arguments, inputs=(4, 2), metrics=[{**arguments, "name": "same"}])
+        executable = open_target("reference").compile(compiled, batch_size=8)
+        executable.load(compiled.initial_state(0))
+        split = rows_for(compiled, 8)
+        labels = next(iter(split.targets.values()))
+        places = labels != -1 if ignored is None else labels != ignored
+        found = compiled.results(executable.evaluate(split, np.arange(8, dtype=np.int32)).totals, 8)
+        logits = executable.predict(split, 0, 8)["prediction"]
+        each = np.log(np.exp(logits).sum(-1)) - np.take_along_axis(logits, labels[..., None], -1)[..., 0]
+        assert found["loss"] == pytest.approx(each[places].mean(), rel=1e-6)
+        assert found["same"] == pytest.approx(found["loss"], rel=1e-6)
+        losses[ignored] = found["loss"]
+    assert losses[None] != pytest.approx(losses[1], rel=1e-3)
+
+
+def test_an_ignored_class_is_one_of_the_output_s() -> None:
+    with pytest.raises(ConfigError, match="the classes end at 2"):
+        program([{"type": "dense", "units": 3}], {"type": "sparse_categorical_crossentropy", "ignore_class": 3})

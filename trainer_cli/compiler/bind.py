@@ -14,7 +14,7 @@ from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph, Value
 from trainer_cli.ir.primitive import IRError, Shape
 from trainer_cli.parts.formulas import mean_per_sample, over_places
-from trainer_cli.parts.loss import Finding, Loss, Prediction, TargetForm
+from trainer_cli.parts.loss import Finding, Loss, Prediction
 from trainer_cli.parts.metric import Metric
 
 TARGET = "target"
@@ -108,7 +108,7 @@ def bind(
         name, loss = objective.output, objective.loss
         prediction = trace.predictions[name]
         warnings += _judge(loss.findings(prediction), objective.loss_path)
-        targets[name] = _target(graph, target_leaf(name if several else TARGET), prediction, loss.target)
+        targets[name] = _target(graph, target_leaf(name if several else TARGET), prediction, loss)
         with graph.layer("loss" if not several else f"{name}_loss"):
             by_row = graph.input(SAMPLE_WEIGHT, (BATCH,), "float") if sample_weights else None
             by_class = _class_weights(objective, prediction, several) if training and objective.class_weighted else None
@@ -134,6 +134,11 @@ def bind(
         prediction, prefix = trace.predictions[name], f"{name}_" if several else ""
         for index, given in enumerate(objective.metrics):
             path = (*objective.metrics_path, index)
+            if not objective.loss.aligned:
+                message = (
+                    f"`{given.type}` compares targets place by place, and `{objective.loss.type}` has no such places"
+                )
+                raise ConfigError([Problem(message, path, "leave it out; the loss is shown")])
             metric = given.resolve(objective.loss, prediction)
             warnings += _judge(metric.findings(objective.loss.target, prediction), path)
             key = _key(given, prefix, {known.key for known in bound} | set(losses), path)
@@ -210,11 +215,12 @@ def _mean(loss: Loss, target: Value, prediction: Prediction, counts: Counts, pat
         raise ConfigError([Problem(message, path, str(error).split(": ")[-1])]) from error
     if counts.weights is not None:
         places = places * over_places(counts.weights, places)
-    if counts.places is None or loss.relates_places:
+    counted = _product(counts.places, loss.counted(target))
+    if counted is None or loss.relates_places:
         total = ir.reduce_sum(mean_per_sample(places))
         return total, total / graph.batch_size()
     # As in Keras, the mean is over the places of all samples together, so that long sequences count for more.
-    mask = over_places(counts.places, places)
+    mask = over_places(counted, places)
     count = ir.reduce_sum(mask)
     summed = ir.reduce_sum(places * mask)
     mean = ir.select(ir.greater(count, 0.0), summed / ir.maximum(count, 1.0), 0.0)
@@ -239,9 +245,10 @@ def _key(metric: Metric, prefix: str, taken: set[str], path: Path) -> str:
     return key
 
 
-def _target(graph: Graph, leaf: str, prediction: Prediction, form: TargetForm) -> Value:
-    shape = prediction.value.shape
-    if form == "labels":
+def _target(graph: Graph, leaf: str, prediction: Prediction, loss: Loss) -> Value:
+    batch, *row = prediction.value.shape
+    shape = (batch, *loss.target_row(tuple(int(extent) for extent in row)))
+    if loss.target == "labels":
         return graph.input(leaf, shape[:-1] if len(shape) > 1 else shape, "int")
     return graph.input(leaf, shape, "float")
 

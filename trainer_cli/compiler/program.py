@@ -91,7 +91,7 @@ class Program:
     def targets(self) -> dict[str, TargetSpec]:
         """What is wanted of the data's targets, by their names."""
         return {
-            output.target: TargetSpec(output.loss.target, output.shape)
+            output.target: TargetSpec(output.loss.target, output.loss.target_row(output.shape))
             for output in self.outputs.values()
             if output.target is not None and output.loss is not None
         }

@@ -108,6 +108,12 @@ class ConfusionMetric(ThresholdMetric):
     average: Literal["micro", "macro"] | None = Field(
         default=None, description="`macro` is the mean over the classes, `micro` counts all decisions together"
     )
+    top_k: int | None = Field(
+        default=None,
+        gt=0,
+        description="a prediction decides for its k largest scores, and of these, if `thresholds` is given, for those "
+        "above it",
+    )
 
     @model_validator(mode="after")
     def _one_class_or_all(self) -> Self:
@@ -119,8 +125,21 @@ class ConfusionMetric(ThresholdMetric):
     def by_classes(self) -> bool:
         return self.class_id is not None or self.average is not None
 
+    def decides_for_one(self, form: TargetForm, units: int) -> bool:
+        return self.top_k is None and super().decides_for_one(form, units)
+
+    def decisions(self, target: Value, prediction: Prediction, form: TargetForm) -> tuple[Value, Value]:
+        predicted, truth = super().decisions(target, prediction, form)
+        if self.top_k is None:
+            return predicted, truth
+        best = formulas.best(prediction.value, self.top_k)
+        return best * predicted if "thresholds" in self.model_fields_set else best, truth
+
     def findings(self, target: TargetForm, prediction: Prediction) -> tuple[Finding, ...]:
         found = super().findings(target, prediction)
+        if self.top_k is not None and self.top_k > agreement.units(prediction):
+            message = f"`{self.type}` decides for the best {self.top_k} of {agreement.units(prediction)} units"
+            return (Finding("impossible", message, "give a smaller `top_k`"),)
         if self.average is not None and agreement.units(prediction) == 1 and not found:
             message = f"`{self.type}` averages over classes, but the output has one unit"
             return (Finding("impossible", message, "leave `average` out"),)

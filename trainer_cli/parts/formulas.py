@@ -109,6 +109,19 @@ def at_label(x: Value, labels: Value) -> Value:
     return ir.reduce_sum(ir.select(ir.equal(wide, ir.iota(wide, -1)), x, 0.0), -1)
 
 
+def best(scores: Value, k: int) -> Value:
+    """1 at the k largest scores of the last axis, 0 at the others; of equal ones the first count.
+
+    All pairs are compared.
+    """
+    own, other = ir.reshape(scores, (*scores.shape, 1)), ir.reshape(scores, (*scores.shape[:-1], 1, scores.shape[-1]))
+    shape = (*scores.shape, scores.shape[-1])
+    own, other = ir.broadcast_to(own, shape), ir.broadcast_to(other, shape)
+    tie = ir.logical_and(ir.equal(other, own), ir.less(ir.iota(other, -1), ir.iota(other, -2)))
+    ahead = ir.cast(ir.logical_or(ir.greater(other, own), tie), "float")
+    return ir.cast(ir.less(ir.reduce_sum(ahead, -1), float(k)), "float")
+
+
 def among_best(scores: Value, labels: Value, k: int) -> Value:
     """1 where fewer than k scores exceed the label's, else 0: `(batch, …, classes)`, `(batch, …)` → `(batch, …)`.
 

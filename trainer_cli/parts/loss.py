@@ -60,6 +60,17 @@ class Loss(Part):
     """Whether a number is of several places at once, as an overlap is. Such a loss gives `(batch, …)` of any further
     axes, and leaves out what the prediction's mask names itself."""
 
+    aligned: ClassVar[bool] = True
+    """Whether a place of the target belongs to the same place of the prediction, so that metrics can compare them."""
+
+    def target_row(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an output's row that the targets are for, given that of the output itself."""
+        return shape
+
+    def counted(self, target: Value) -> Value | None:
+        """1 at the places of a target `(batch, …)` that count, 0 at those that the loss leaves out; None: all count."""
+        return None
+
     @abstractmethod
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         """Write the loss's IR: `(batch, …)`, one number for every vector along the prediction's last axis.

@@ -43,6 +43,16 @@ class LossMetric(MeanMetric):
         return found
 
     def each(self, target: Value, prediction: Prediction, form: TargetForm) -> Value:
-        loss = self.loss()
-        given = true_class(target, form) if loss.target == "labels" else as_indicators(target, prediction, form)
-        return loss.per_place(given, prediction)
+        return self.loss().per_place(self._given(target, prediction, form), prediction)
+
+    def statistics(
+        self, target: Value, prediction: Prediction, form: TargetForm, weights: Value | None = None
+    ) -> dict[str, Value]:
+        counted = self.loss().counted(self._given(target, prediction, form))
+        if counted is not None:
+            weights = counted if weights is None else weights * counted
+        return super().statistics(target, prediction, form, weights)
+
+    def _given(self, target: Value, prediction: Prediction, form: TargetForm) -> Value:
+        """Targets in the form that the loss takes."""
+        return true_class(target, form) if self.loss().target == "labels" else as_indicators(target, prediction, form)

@@ -23,6 +23,12 @@ class SparseCategoricalCrossentropy(Loss):
     target = "labels"
 
     from_logits: bool = Field(default=False, description="the prediction is logits, not probabilities")
+    ignore_class: int | None = Field(
+        default=None, ge=0, description="the class of places that are left out, such as what nobody has named"
+    )
+
+    def counted(self, target: Value) -> Value | None:
+        return None if self.ignore_class is None else ir.cast(ir.not_equal(target, self.ignore_class), "float")
 
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         logits = prediction.value if self.from_logits else prediction.logits_behind("softmax")
@@ -35,6 +41,12 @@ class SparseCategoricalCrossentropy(Loss):
         return -ir.log(ir.clip(chosen, EPSILON, 1.0 - EPSILON))
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
+        classes = agreement.units(prediction)
+        if self.ignore_class is not None and self.ignore_class >= classes:
+            message = f"`ignore_class` is {self.ignore_class}, but the classes end at {classes - 1}"
+            return [
+                Finding("impossible", message, "give the output a unit more and number what is left out as its class")
+            ]
         if found := agreement.with_one_unit(prediction) or agreement.with_classes(self.type, prediction):
             return found
         return (agreement.with_logits if self.from_logits else agreement.with_probabilities)(self.type, prediction)

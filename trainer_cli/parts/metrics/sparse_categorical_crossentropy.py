@@ -10,8 +10,14 @@ ALIASES = ("scce",)
 
 
 class SparseCategoricalCrossentropy(LossMetric):
-    """The mean of `−log p[y]` over samples and places, computed as the loss of this name is."""
+    """The mean of `−log p[y]` over samples and places, computed as the loss of this name is.
+
+    Places of the `ignore_class` count in no mean, as in the loss; Keras's metric counts them as 0.
+    """
 
     from_logits: bool | None = Field(
         default=None, description="the prediction is logits; as the loss has it if not given"
+    )
+    ignore_class: int | None = Field(
+        default=None, ge=0, description="the class of places that are left out, such as what nobody has named"
     )
