@@ -27,11 +27,11 @@ PEAK = "peak"
 
 _PROBE = """
 import importlib.metadata, importlib.util, json, sys
-packages = {"sklearn": "scikit-learn"}
+packages = importlib.metadata.packages_distributions()
 found = {}
 for name, needs in json.loads(sys.argv[1]).items():
     if all(importlib.util.find_spec(need) for need in needs):
-        found[name] = {need: importlib.metadata.version(packages.get(need, need)) for need in needs}
+        found[name] = {need: importlib.metadata.version(packages[need][0]) for need in needs}
 print(json.dumps(found))
 """
 
@@ -58,11 +58,18 @@ def apart():
 
 
 def find_peers(interpreters) -> dict[str, Peer]:
-    """The first interpreter that has each framework; frameworks that none has are left out."""
+    """The first interpreter that has each framework; frameworks that none has are left out.
+
+    Raises SystemExit for what is no interpreter.
+    """
     found: dict[str, Peer] = {}
     needs = json.dumps({name: each for name, each in NEEDS.items() if name != OURS})
     for python in interpreters:
-        done = subprocess.run([python, "-c", _PROBE, needs], capture_output=True, text=True, check=True, env=apart())
+        command = [python, "-c", _PROBE, needs]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=True, env=apart())
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise SystemExit(f"--peers {python}: {getattr(error, 'stderr', None) or error}") from error
         for name, versions in json.loads(done.stdout).items():
             found.setdefault(name, Peer(python, versions))
     return found

@@ -7,6 +7,7 @@ counts with its best number of threads.
 from __future__ import annotations
 
 from contestants import OURS, PEAK, cores, processes, race, thread_counts
+from peers import suits
 
 CROWDED = 1.3
 """The most that twice as many threads as cores may take, in times of as many threads as cores."""
@@ -18,7 +19,7 @@ MISMATCH = 0.01
 def measure(workload, peers, rounds, seconds, say=print):
     """One workload as a record: of every contestant its figures, the floor, and the ratio to the best peer."""
     everyone = [(OURS, threads) for threads in (*thread_counts(), 0, 2 * cores())]
-    everyone += [(name, threads) for name in peers for threads in thread_counts()]
+    everyone += [(name, threads) for name in peers if suits(name, workload) for threads in thread_counts()]
     say(f"{workload.name}: {workload.title}")
     with processes([*everyone, (PEAK, cores())], peers) as running:
         done = race(workload, running, rounds, seconds, say)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from workloads import connected
+
 MODULES = {
     "trainer": "ours",
     "PyTorch": "pytorch",
@@ -42,10 +44,11 @@ class Contestant(NamedTuple):
     facts: dict[str, Any] = {}
 
 
-class Unsuitable(Exception):
-    """The framework has no such network."""
+def suits(name, workload) -> bool:
+    """Whether a framework has such networks: scikit-learn's have dense layers alone."""
+    return name != "scikit-learn" or all(layer.type == "dense" for layer in connected(workload.layers))
 
 
 def begin(name, workload, x, y, threads) -> Contestant:
-    """Make the contestant of that name. Raises Unsuitable for networks that a framework does not have."""
+    """Make the contestant of that name."""
     return import_module(f"peers.{MODULES[name]}").begin(workload, x, y, threads)

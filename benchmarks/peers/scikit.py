@@ -7,17 +7,14 @@ import warnings
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier
-from workloads import connected, is_chain
+from workloads import connected
 
-from peers import Contestant, Unsuitable
+from peers import Contestant
 
 
 def begin(workload, x, y, threads):
-    layers = connected(workload.layers)
-    if not is_chain(layers) or any(layer.type != "dense" for layer in layers):
-        raise Unsuitable("it has dense layers alone")
     warnings.simplefilter("ignore")
-    units = [layer.arguments["units"] for layer in layers[:-1]]
+    units = [layer.arguments["units"] for layer in connected(workload.layers)[:-1]]
     model = MLPClassifier(units, alpha=0.0, batch_size=workload.batch, learning_rate_init=1e-3)
 
     def epoch(number):
