@@ -7,11 +7,12 @@ import pytest
 from trainer_cli.compiler.cost import operations_of, step_cost
 from trainer_cli.compiler.fuse import fuse
 from trainer_cli.compiler.gradient import gradients
+from trainer_cli.compiler.lower import lower
 from trainer_cli.compiler.simplify import simplify
 from trainer_cli.compiler.stages import Stages, stages_of
 from trainer_cli.compiler.verify import verify_graph
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import BATCH, Graph, Value
+from trainer_cli.ir.graph import BATCH, Graph, Value, reachable
 from trainer_cli.ir.primitive import IRError
 
 
@@ -76,6 +77,17 @@ def test_the_operations_of_single_values() -> None:
     assert operations_of(ir.reduce_sum(x, 0), 8) == 8 * 90
     assert operations_of(ir.reshape(x, (BATCH, 90)), 8) == 0
     assert operations_of(ir.less(x, 1.0), 8) == 0
+
+
+def test_padding_and_spreading_add_no_operations() -> None:
+    """A product with a zero that `lower` puts in between is no work."""
+    graph = Graph()
+    y, kernel = graph.input("y", (BATCH, 8, 8, 4)), graph.weight("k", (3, 3, 2, 4))
+    geometry = {"strides": (2, 2), "padding": ((0, 1), (0, 1)), "dilation": (1, 1), "groups": 1}
+    graph.outputs["x"] = graph.emit("convolve_input_gradient", (y, kernel), space=(16, 16), **geometry)
+    lowered = simplify(lower(graph))
+    assert any(value.op == "pad" for value in reachable(lowered.roots()))
+    assert step_cost(lowered, 8).operations == step_cost(graph, 8).operations == 2 * (8 * 8 * 8) * (3 * 3 * 2 * 4)
 
 
 def test_a_gradient_is_taken_of_a_float_scalar_alone() -> None:

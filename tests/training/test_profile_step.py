@@ -33,5 +33,6 @@ def test_work_inside_of_loops_is_counted_at_every_step_of_time(tmp_path):
     loops = [kernel for kernel in found.kernels if kernel.operations >= 2 * ROWS * TIME * UNITS * 4 * UNITS]
     assert len(loops) >= 3
     assert all(kernel.seconds > 0 for kernel in loops)
+    assert {"lstm_1: loop, contract"} <= {kernel.kernel for kernel in loops}
     assert sum(kernel.seconds for kernel in found.kernels) > 0.2 * found.seconds
     assert found.floor < found.seconds

@@ -61,12 +61,19 @@ def operations_of(value: Value, batch_size: int) -> int:
     return 0
 
 
+def _without_zeros(adjoint: Value) -> Value:
+    """What `lower` spreads and pads: a product with a zero is no work."""
+    while adjoint.op in ("pad", "slice") and len(adjoint.operands) == 1:
+        adjoint = adjoint.operands[0]
+    return adjoint
+
+
 def _convolution_terms(value: Value, batch_size: int) -> int:
     first, second = value.operands
     if value.op == "convolve":
         space, kernel = value.shape, second.shape
     elif value.op == "convolve_input_gradient":
-        space, kernel = first.shape, second.shape
+        space, kernel = _without_zeros(first).shape, second.shape
     else:
         space, kernel = second.shape, value.shape
     return elements(space[:-1], batch_size) * elements(kernel, batch_size)

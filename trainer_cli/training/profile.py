@@ -177,9 +177,10 @@ class _Runner:
 
 
 class _Work(NamedTuple):
-    """A kernel, what its calls of a step cost, and how many blocks threads share."""
+    """A kernel, its name in the profile, what its calls of a step cost, and how many blocks threads share."""
 
     kernel: Kernel
+    name: str
     cost: Cost
     blocks: int
 
@@ -196,7 +197,8 @@ def _work(partition: Partition, batch_size: int) -> Iterator[_Work]:
         blocks = 0 if split.kind == "single" else -(-extent // split.block)
         for inner, times in _calls(kernel, 1):
             cost = kernel_cost(inner, batch_size)
-            yield _Work(inner, Cost(times * cost.operations, times * cost.bytes), blocks)
+            name = inner.label if inner is kernel else f"{kernel.label}, {inner.label.rpartition(': ')[2]}"
+            yield _Work(inner, name, Cost(times * cost.operations, times * cost.bytes), blocks)
 
 
 def _calls(kernel: Kernel, times: int) -> Iterator[tuple[Kernel, int]]:
@@ -220,9 +222,10 @@ def _named(work: Iterable[_Work], rounds: Sequence[Sequence[CallTime]], threads:
         if not waiting[label]:
             yield KernelTime(label, (), (), seconds, average)
             continue
-        kernel, cost, _ = found = waiting[label].popleft()
+        found = waiting[label].popleft()
+        kernel, cost = found.kernel, found.cost
         updates, part = tuple(name for _, name in kernel.updates), found.first_part(threads)
-        yield KernelTime(label, kernel.domain, updates, seconds, average, cost.operations, cost.bytes, part)
+        yield KernelTime(found.name, kernel.domain, updates, seconds, average, cost.operations, cost.bytes, part)
 
 
 def peak(threads: int, rounds: int = 10) -> float:
