@@ -32,7 +32,7 @@ VALUES: list[Callable[[random.Random], Any]] = [
     lambda _: True,
     lambda source: source.choice([0, -1, 1, 2, 3, 7, 10**6, 10**9, 10**12, 2**63, -(2**63), 10**30, 10**400]),
     lambda source: source.choice([0.0, -0.0, 0.5, 1e-300, 1e308, -1e308, float("inf"), float("nan")]),
-    lambda source: source.choice(["", " ", "a", "../../..", "/", "/dev/zero", "${", "no", "1e3", "x" * 10_000, "é\n"]),
+    lambda source: source.choice(["", " ", "a", "../x", "${", "no", "1e3", "x" * 10_000, "é\n"]),
     lambda source: source.choice([[], [[]], {}, {"": {}}, {"type": None}, {"type": []}, {"type": "type"}]),
     lambda source: [source.choice([0, 1, 10**12, -5, "a", None])] * source.randrange(1, 5),
     lambda source: {"type": source.choice(part_names())},
@@ -92,7 +92,7 @@ def _lines(text: bytes, source: random.Random) -> bytes:
 def _tree(text: bytes, source: random.Random) -> bytes:
     try:
         tree = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError):
+    except (yaml.YAMLError, ValueError, IndexError, RecursionError):  # PyYAML's own words for an empty `!!int`
         return _bytes(text, source)
     places = list(_places(tree))
     if not places:

@@ -122,6 +122,15 @@ def test_the_matrix_agrees_with_evaluate(runs, tmp_path):
     assert right / sum(int(count) for *_, count in found) == pytest.approx(evaluated["accuracy"])
 
 
+def test_the_page_is_the_same_on_any_number_of_threads(runs, tmp_path):
+    pages = []
+    for threads in ("1", "2"):
+        done = runs.run("report", "b", "--output", str(tmp_path / "out.html"), "--threads", threads)
+        assert done.returncode == 0, done.stderr
+        pages.append((tmp_path / "out.html").read_text())
+    assert pages[0] == pages[1]
+
+
 def test_numbers_get_residuals(project):
     lines = ["a,b,y", *(f"{k % 7},{k % 5},{(k % 7) * 2 - k % 5}" for k in range(60))]
     (project.folder / "numbers.csv").write_text("\n".join(lines) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,37 @@ def test_switches_are_known_so_that_they_may_stand_before_the_command():
         for option in parameter.opts
     }
     assert found - {"--data"} <= set(app.SWITCHES)  # `--data` is a switch of `validate` and takes a file elsewhere
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "completed"),
+    [
+        ("trainer va", 1, ["validate"]),
+        ("trainer fit --pro", 2, ["--progress"]),
+        ("trainer fit --progress ", 3, ["auto", "plain", "rich", "none"]),
+    ],
+)
+def test_the_shell_completes_commands_flags_and_values(project, words, position, completed):
+    asked = {"_TRAINER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(position)}
+    done = project.run(environment=asked)
+    assert done.stdout.split() == completed, done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_a_shell_names_the_program(project, shell):
+    done = project.run("--show-completion", shell)
+    assert done.returncode == 0, done.stderr
+    assert "_TRAINER_COMPLETE" in done.stdout
+
+
+def test_every_flag_is_typed_in_a_test_of_its_command(root):
+    """A flag without a test that runs it is only a promise."""
+    texts = [path.read_text(encoding="utf-8") for path in (root / "tests").rglob("test_*.py")]
+    untested = []
+    for name, command in GROUP.commands.items():
+        own = [text for text in texts if f'"{name}"' in text or f'"{name} ' in text or f".{name}(" in text]
+        for parameter in command.params:
+            flags = [flag for flag in parameter.opts if flag.startswith("--")]
+            if flags and not any(re.search(rf"{flags[0]}(?![\w-])", text) for text in own):
+                untested.append(f"{name} {flags[0]}")
+    assert untested == []

@@ -55,5 +55,11 @@ def test_what_fit_refuses_is_refused(project):
     assert "`optimizer` is missing" in done.stderr
 
 
+def test_the_config_may_be_an_option_and_overridden(project):
+    done = project.run("profile", "--config", "config.yaml", "--set", "optimizer=nonsense")
+    assert done.returncode == 2
+    assert "`nonsense`" in done.stderr
+
+
 def test_it_is_a_command():
     assert "profile" in app.COMMANDS

@@ -49,6 +49,7 @@ SWITCHES = (
 
 def application(commands: Iterable[str]) -> typer.Typer:
     """The Typer app with these commands; each is the function `command` of the module of its name."""
+    names = list(commands)
     # Plain help text: Rich's panels would cost a third of the time that `--help` takes.
     app = typer.Typer(
         name="trainer",
@@ -56,11 +57,11 @@ def application(commands: Iterable[str]) -> typer.Typer:
         epilog=EPILOG,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        add_completion=False,
+        add_completion=len(names) > 1,  # one command is made to be run, not to be looked at
         no_args_is_help=True,
     )
     app.callback()(_options)
-    for name in commands:
+    for name in names:
         app.command(name)(import_module(f"trainer_cli.cli.{name}").command)
     return app
 
