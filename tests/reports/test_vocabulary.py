@@ -51,7 +51,7 @@ def test_kinds_and_defaults_in_words(family, name, argument, kind, default):
 def test_what_must_be_given_comes_first_and_what_all_layers_have_last():
     names = [argument.name for argument in vocabulary.entry(LAYERS, "dense").arguments]
     assert names[0] == "units"
-    assert names[-4:] == ["name", "inputs", "trainable", "activity_regularizer"]
+    assert names[-5:] == ["name", "inputs", "trainable", "learning_rate_multiplier", "activity_regularizer"]
 
 
 def test_a_name_in_two_families_has_two_entries_and_aliases_lead_there():

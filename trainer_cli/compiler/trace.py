@@ -52,6 +52,7 @@ class WeightSpec(NamedTuple):
     trainable: bool
     carried: bool = False
     """Whether it is no weight but what a stateful layer leaves to the next batch, a row for each row of a batch."""
+    learning_rate_multiplier: float = 1.0
 
     @property
     def size(self) -> int:
@@ -127,6 +128,7 @@ class Scope:
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
         trainable: bool = True,
+        learning_rate_multiplier: float = 1.0,
     ) -> Value:
         for kind, part in (("initializer", initializer), ("constraint", constraint)):
             misfit = None if part is None else part.misfit(shape)
@@ -135,7 +137,10 @@ class Scope:
                 self.refuse(misfit, field=given if given in type(self._node.layer).model_fields else None)
         owner = self._node.owner
         full = f"{owner}/{name}"
-        spec = WeightSpec(full, owner, shape, initializer, regularizer, constraint, trainable and not self._frozen)
+        trained, rate = trainable and not self._frozen, learning_rate_multiplier * self._node.learning_rate_multiplier
+        spec = WeightSpec(
+            full, owner, shape, initializer, regularizer, constraint, trained, learning_rate_multiplier=rate
+        )
         known = self._tracer.weights.setdefault(full, spec)
         if known.shape != shape:
             self.refuse(f"shares `{full}` of shape {known.shape}, but its own input asks for {shape}", field="of")
@@ -323,6 +328,8 @@ def _apply(tracer: _Tracer, node: Node, outputs: dict[str, Value], frozen: bool)
             scope.refuse(f"its input of shape {shapes} does not fit", hint=str(error).split(": ")[-1])
     own = [spec for spec in list(tracer.weights.values())[known:] if not spec.carried]
     trainable = sum(spec.size for spec in own if spec.trainable)
+    if layer.learning_rate_multiplier != 1.0 and not own and name == node.owner:
+        scope.refuse("has no weights, and so no learning rate", field="learning_rate_multiplier")
     return LayerRow(name, layer.type, _shown(value.shape), sum(spec.size for spec in own), trainable)
 
 

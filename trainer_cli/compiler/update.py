@@ -19,6 +19,8 @@ from trainer_cli.parts.schedule import Schedule
 
 AVERAGE = "average"
 """The slot that holds the average of a weight."""
+MULTIPLIER = "learning_rate_multiplier"
+"""The run-time input that the learning rate of a weight is multiplied by: `<weight>/learning_rate_multiplier`."""
 
 
 class SlotSpec(NamedTuple):
@@ -69,6 +71,15 @@ class _Step:
             self.numbers[name] = self.graph.hyperparameter(name)
         return self.numbers[name]
 
+    def rate(self, spec: WeightSpec) -> Value:
+        """The learning rate of a weight: the optimizer's, times a run-time input where its layer has a multiplier."""
+        rate = self.number(LEARNING_RATE)
+        if spec.learning_rate_multiplier == 1.0:
+            return rate
+        name = f"{spec.name}/{MULTIPLIER}"
+        self.update.hyperparameters[name] = spec.learning_rate_multiplier
+        return rate * self.graph.hyperparameter(name)
+
     def slot(self, weight: Value, name: str, initial: float = 0.0, shape: tuple[int, ...] | None = None) -> Value:
         full = f"{weight.name}/{name}"
         own = tuple(int(extent) for extent in weight.shape) if shape is None else shape
@@ -83,8 +94,9 @@ class _Step:
 class Scope:
     """The update of one weight as the optimizer sees it; see `trainer_cli.parts.optimizer.UpdateScope`."""
 
-    def __init__(self, step: _Step, weight: Value) -> None:
+    def __init__(self, step: _Step, weight: Value, rate: Value) -> None:
         self._step = step
+        self._rate = rate
         self.weight = weight
         self.weight_name = weight.name
 
@@ -93,7 +105,7 @@ class Scope:
         return self._step.updates + 1
 
     def hyperparameter(self, name: str) -> Value:
-        return self._step.number(name)
+        return self._rate if name == LEARNING_RATE else self._step.number(name)
 
     def slot(self, name: str, initial: float = 0.0, shape: tuple[int, ...] | None = None) -> Value:
         return self._step.slot(self.weight, name, initial, shape)
@@ -128,9 +140,13 @@ def apply_optimizer(
     taken = _clipped(step, [_accumulated(step, *pair) for pair in zip(weights, gradients, strict=True)])
     for spec, weight, gradient in zip(specs, weights, taken, strict=True):
         with graph.layer(spec.layer):
-            scope = Scope(step, weight)
+            scope = Scope(step, weight, step.rate(spec))
             decay = optimizer.decay_field(scope, weight)
-            decayed = weight if decay is None else weight - weight * (step.number(decay) * step.number(LEARNING_RATE))
+            decayed = (
+                weight
+                if decay is None
+                else weight - weight * (step.number(decay) * scope.hyperparameter(LEARNING_RATE))
+            )
             updated = optimizer.update(scope, decayed, gradient)
             if updated.shape != weight.shape:
                 raise IRError(f"{optimizer.type} gives {spec.name} the shape {updated.shape}")

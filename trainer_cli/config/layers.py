@@ -27,6 +27,7 @@ class Node(NamedTuple):
 
     `inputs` are the names of the nodes (or of the model's inputs) whose outputs it takes, `owner` is the name that its
     weights go by, which differs from its own if it shares those of another, `path` its place in the config.
+    `learning_rate_multiplier` is that of the layer and of the blocks around it.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Node(NamedTuple):
     path: Path
     owner: str
     trainable: bool
+    learning_rate_multiplier: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class _Writer:
     taken: set[str] = field(default_factory=set)
     declared: set[str] = field(default_factory=set)
     frozen: bool = False
+    multiplier: float = 1.0
 
     def write(
         self,
@@ -180,6 +183,12 @@ class _Writer:
             definition = self._shared(layer, name, place)
             if definition is None:
                 return name
+            if layer.learning_rate_multiplier != 1.0:
+                message = (
+                    f"{name}: a shared layer has no weights of its own that could be trained at a rate of their own"
+                )
+                hint = "give `learning_rate_multiplier` to the layer that it shares the weights of"
+                self.problems.append(Problem(message, (*place, "learning_rate_multiplier"), hint))
             layer, owner = definition.layer, definition.owner
             if layer.type == BLOCK:
                 return self._block(layer, name, owner, given, definition.path, visible)
@@ -188,7 +197,9 @@ class _Writer:
         if layer.type == BLOCK:
             return self._block(layer, name, owner, given, place, visible)
         self._check_count(layer, name, given, place)
-        self.nodes.append(Node(name, layer, given, place, owner, layer.trainable and not self.frozen))
+        trainable = layer.trainable and not self.frozen
+        multiplier = layer.learning_rate_multiplier * self.multiplier
+        self.nodes.append(Node(name, layer, given, place, owner, trainable, multiplier))
         return name
 
     def _block(
@@ -196,6 +207,7 @@ class _Writer:
     ) -> str:
         """Write out a block: each repetition takes the result of the one before, and the block's further inputs."""
         frozen, self.frozen = self.frozen, self.frozen or not block.trainable
+        multiplier, self.multiplier = self.multiplier, self.multiplier * block.learning_rate_multiplier
         first = len(self.nodes)
         for prefix, owner_prefix in zip(_prefixes(block, name), _prefixes(block, owner), strict=True):
             start = len(self.nodes)
@@ -207,7 +219,7 @@ class _Writer:
             if self.problems:
                 break
         self.blocks[name] = [node.owner for node in self.nodes[first:]]
-        self.frozen = frozen
+        self.frozen, self.multiplier = frozen, multiplier
         return given[0]
 
     def _shared(self, layer: Layer, name: str, place: Path) -> _Definition | None:

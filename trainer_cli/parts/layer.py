@@ -45,8 +45,12 @@ class LayerScope(Protocol):
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
         trainable: bool = True,
+        learning_rate_multiplier: float = 1.0,
     ) -> Value:
-        """The layer's weight `<layer>/<name>`; asked for twice, the same weight."""
+        """The layer's weight `<layer>/<name>`; asked for twice, the same weight.
+
+        `learning_rate_multiplier` is multiplied by that of the layer.
+        """
 
     def assign(self, weight: Value, value: Value) -> None:
         """Give a non-trainable weight a new value at the end of the training step."""
@@ -89,6 +93,9 @@ class Layer(Part):
     name: str | None = Field(default=None, description="name of the layer; its weights are called <name>/<weight>")
     inputs: list[str] | None = Field(default=None, description="names of the layers whose outputs this one takes")
     trainable: bool = Field(default=True, description="false excludes the layer's weights from the update")
+    learning_rate_multiplier: float = Field(
+        default=1.0, ge=0, description="what the learning rate of the layer's weights is multiplied by"
+    )
     activity_regularizer: RegularizerField | None = Field(
         default=None, description="penalty on the layer's output, divided by the number of rows in the batch"
     )

@@ -18,6 +18,7 @@ class InnerScope:
     def __init__(self, outer: LayerScope, layer: Layer, prefix: str = "") -> None:
         self._outer = outer
         self._prefix = prefix
+        self._multiplier = layer.learning_rate_multiplier
         self.frozen = outer.frozen or not layer.trainable
         self.given_mask: Value | None = None
 
@@ -41,6 +42,7 @@ class InnerScope:
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
         trainable: bool = True,
+        learning_rate_multiplier: float = 1.0,
     ) -> Value:
         return self._outer.weight(
             self._prefix + name,
@@ -49,6 +51,7 @@ class InnerScope:
             regularizer=regularizer,
             constraint=constraint,
             trainable=trainable and not self.frozen,
+            learning_rate_multiplier=learning_rate_multiplier * self._multiplier,
         )
 
     def assign(self, weight: Value, value: Value) -> None:

@@ -19,7 +19,7 @@ from trainer_cli.parts.families import FAMILIES, PART_OF, SOURCES, Family, plain
 
 _DOCSTRING = r'\A"""(.*?)"""'
 _SENTENCE = r"\A(.+?[.!?])(?:\s|\Z)"
-_LAST = ("weighted", "name", "inputs", "trainable", "activity_regularizer")
+_LAST = ("weighted", "name", "inputs", "trainable", "learning_rate_multiplier", "activity_regularizer")
 """What all layers or metrics have is told after what is the part's own."""
 _WORDS = {"integer": "integer", "number": "number", "boolean": "boolean", "string": "text", "null": "null"}
 _BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}

@@ -61,9 +61,16 @@ class _NormalizedScope(InnerScope):
         regularizer: Regularizer | None = None,
         constraint: Constraint | None = None,
         trainable: bool = True,
+        learning_rate_multiplier: float = 1.0,
     ) -> Value:
         weight = super().weight(
-            name, shape, initializer, regularizer=regularizer, constraint=constraint, trainable=trainable
+            name,
+            shape,
+            initializer,
+            regularizer=regularizer,
+            constraint=constraint,
+            trainable=trainable,
+            learning_rate_multiplier=learning_rate_multiplier,
         )
         if name not in NORMALIZED:
             return weight
