@@ -168,6 +168,8 @@ def bombs() -> dict[str, bytes]:
         "an exponent": b"seed: 1e999999999999\noptimizer: {type: adam, learning_rate: 1e-999999999}",
         "many units": dense + b"  - {type: dense, units: 1000000000000}\n  - {type: dense, units: 1000000000000}\n",
         "more units than a number holds": dense + b"  - {type: dense, units: 1" + b"0" * 40 + b"}\n",
+        "units of 400 digits": dense + b"  - {type: dense, units: 1" + b"0" * 400 + b"}\n",
+        "a batch of 400 digits": dense + b"fit: {epochs: 1%s, batch_size: 1%s}\n" % (b"0" * 400, b"0" * 400),
         "a large input": b"architecture:\n  - {type: input, shape: [1000000, 1000000, 1000000]}\n  - flatten\n",
         "many pixels": b"architecture:\n  - {type: input, shape: [100000, 100000, 3]}\n"
         b"  - {type: conv2d, filters: 1000000000, kernel_size: 99999}\n",

@@ -31,10 +31,15 @@ def check_memory(program: Program, batch_size: int) -> None:
     ]
     what, size = max(parts, key=lambda part: part[1])
     raise ResourceError(
-        f"the model needs at least {needed / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free; "
-        f"its largest {what} with {_FLOAT * size / 1e9:,.1f} GB",
+        f"the model needs at least {_gigabytes(needed)} of memory, {_gigabytes(free)} are free; "
+        f"its largest {what} with {_gigabytes(_FLOAT * size)}",
         hint="check the sizes with `trainer validate`; smaller layers or a smaller batch need less",
     )
+
+
+def _gigabytes(size: int) -> str:
+    """A size in words; a config may ask for more bytes than a float holds."""
+    return f"{size / 1e9:,.1f} GB" if size < 10**24 else "a million billion GB"
 
 
 def free_bytes(root: Path = Path("/")) -> int | None:
