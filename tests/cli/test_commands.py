@@ -153,7 +153,7 @@ def test_strict_refuses_what_is_doubtful(project, config_text, command):
     assert re.search(r"^config\.yaml:\d+:\d+: .*relu", refused.stderr)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 138)])
 def test_a_signal_leaves_a_checkpoint_to_resume(project, number, code):
     arguments = ("fit", "config.yaml", "--target", "reference", "--set", "fit.epochs=100000", "--run-dir", "run")
     with project.start(*arguments) as process:

@@ -68,9 +68,13 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
 
 def matching(path: Path) -> list[Path]:
     """The file or folder of that name; failing that, what its wildcards `*`, `?`, `[…]` and `**` match, in order."""
+    try:
+        there = path.exists()
+    except OSError:  # a name that no file can have
+        there = False
+    if there or not any(character in str(path) for character in "*?["):
+        return [path] if there else []
     with reading(path):
-        if path.exists() or not any(character in str(path) for character in "*?["):
-            return [path] if path.exists() else []
         anchor = Path(path.anchor or ".")
         found = anchor.glob(str(path.relative_to(anchor) if path.anchor else path))
         return sorted(islice(found, _MOST_FILES + 1))
