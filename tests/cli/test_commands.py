@@ -276,6 +276,30 @@ def test_predict_writes_json_lines_to_a_file(trained):
     assert "nowhere/out.csv" in done.stderr
 
 
+def test_predict_answers_the_standard_input_as_it_comes(trained, rows):
+    trained.write_data(rows[:8], "new.csv")
+    expected = succeeded(trained.run("predict", "run", "--data", "new.csv", "--target", "reference")).stdout
+    command = [sys.executable, "-m", "trainer_cli", "predict", "run", "--data", "-", "--target", "reference"]
+    text = (trained.folder / "new.csv").read_text()
+    done = subprocess.run(
+        command, cwd=trained.folder, input=text, capture_output=True, text=True, env=trained.environment()
+    )
+    assert (done.returncode, done.stdout) == (0, expected)
+    done = subprocess.run(
+        command,
+        cwd=trained.folder,
+        input=text + "1,2,x,4,red\n",
+        capture_output=True,
+        text=True,
+        env=trained.environment(),
+    )
+    assert done.returncode == 3
+    assert "-, line 9, column `c`: expected a number, found `x`" in done.stderr
+    done = trained.run("evaluate", "run", "--data", "-", "--target", "reference")
+    assert done.returncode == 3
+    assert "can be read by `predict` alone" in done.stderr
+
+
 # compile and schema
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,9 @@ def command(
     """Apply a trained model to rows; the target's column need not be there.
 
     Writes one line per row, in the rows' order: CSV with a header, or with --json one JSON object per line. A file of
-    --output is written as a whole or not at all.
+    --output is written as a whole or not at all. Rows of --data are read and answered in blocks, so that there may be
+    more of them than memory holds; `--data -` reads them from the standard input, as CSV, or as JSON lines where the
+    model was trained on these.
 
     \b
     Example:
@@ -42,17 +45,26 @@ def command(
 
     from trainer_cli.reports.predictions import write_csv, write_json_lines
     from trainer_cli.training.checkpoints import opened_output
-    from trainer_cli.training.predict import predict
+    from trainer_cli.training.predict import predict, predict_blocks
 
     options.begin_work()
     path, loaded = chosen.load()
+    rows = 0
     with options.places_from(loaded.source if loaded else None):
-        found = predict(
-            path, loaded, data=data, part=part.value if part else None, target=target.value, threads=threads
-        )
-    with opened_output(output) as stream:
-        (write_json_lines if as_json else write_csv)(found, stream)
-    options.say(
-        [f"{chosen.describe(path)}: {next(iter(found.values())).rows:,} rows{f' to {output}' if output else ''}"],
-        quiet=quiet,
-    )
+        if data is None:
+            found = iter(
+                [predict(path, loaded, part=part.value if part else None, target=target.value, threads=threads)]
+            )
+        else:
+            found = predict_blocks(path, loaded, data, target=target.value, threads=threads)
+        # The first rows come before a file is opened for them: most that can be wrong is known by then.
+        first = next(found)
+        with opened_output(output) as stream:
+            for answers in chain([first], found):
+                if as_json:
+                    write_json_lines(answers, stream)
+                else:
+                    write_csv(answers, stream, with_header=rows == 0)
+                stream.flush()
+                rows += next(iter(answers.values())).rows
+    options.say([f"{chosen.describe(path)}: {rows:,} rows{f' to {output}' if output else ''}"], quiet=quiet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -86,7 +86,8 @@ def elsewhere(key: str, tree: SourceTree, model: Model) -> list[str]:
         if key in section.model_fields:
             found.append(name)
         for below, inner in section.model_fields.items():
-            nested = _section(inner, None)
+            # A mapping by names of the user's own is no section in which a key could have been meant.
+            nested = None if get_origin(inner.annotation) is dict else _section(inner, None)
             if nested and key in nested.model_fields and not any(isinstance(kind, Family) for kind in _kinds(inner)):
                 found.append(f"{name}.{below}")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import gzip
 import hashlib
+import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from trainer_cli.errors import DataError
+
+STANDARD_INPUT = Path("-")
+"""What stands for the standard input, which is read once."""
 
 _BLOCK = 1 << 20
 
@@ -55,7 +59,11 @@ def reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading; a name that ends in `.gz` is decompressed on the way."""
+    """Open a file for reading; a name that ends in `.gz` is decompressed on the way, `-` is the standard input."""
+    if path == STANDARD_INPUT:
+        with reading(path):
+            yield cast(BinaryIO, sys.stdin.buffer)
+        return
     with reading(path), path.open("rb") as raw:
         if path.is_char_device() or path.is_block_device():
             raise DataError(f"{path}: is a device, expected a file")  # some have no end
@@ -117,6 +125,8 @@ def read_at_most(file: BinaryIO, path: Path, most: int) -> bytearray:
 
 def not_utf8(path: Path) -> DataError:
     """The first byte of a file that is no UTF-8, by its line."""
+    if path == STANDARD_INPUT:
+        return DataError(f"{path}: is not UTF-8", hint="send it as UTF-8")
     with open_bytes(path) as raw:
         for number, line in enumerate(raw, start=1):
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +126,15 @@ def apply(
     if part in table.parts:
         return encoding.encode(table.parts[part], with_target=with_target)
     return encoding.encode(table, parts[part], with_target=with_target)
+
+
+def blocks(encoding: Encoding, source: Source, file: Path, most: int) -> Iterator[Split]:
+    """The rows of new data for a trained model, without targets, about `most` at a time: as many as there may be.
+
+    `file` may be `-`, which is the standard input. Raises DataError.
+    """
+    for table in source.reading(file, encoding.learned, False).blocks(most):
+        yield encoding.encode(table, with_target=False)
 
 
 def _rows_by_part(

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from trainer_cli.data.columns import RawColumn
 from trainer_cli.data.delimited import Header, Piece, booleans, codes, numbers_of, numbers_or_text
 from trainer_cli.data.file_source import FileSource, Name, Names
-from trainer_cli.data.files import expand
+from trainer_cli.data.files import STANDARD_INPUT, expand
 from trainer_cli.data.source import (
     INPUT,
     SAMPLE_WEIGHTS,
@@ -184,7 +184,7 @@ class TableSource(FileSource):
     def _sibling(self, file: Path) -> TableSource:
         """The source that reads a table by the ending of its name; this one where that says nothing."""
         suffix = Path(file.name.removesuffix(".gz")).suffix.lower()
-        kind = _KINDS.get(suffix, self.type)
+        kind = "csv" if file == STANDARD_INPUT else _KINDS.get(suffix, self.type)
         if kind == self.type:
             return self
         shared = {name: getattr(self, name) for name in TableSource.model_fields if name != "path"}

@@ -32,10 +32,11 @@ def records(predictions: Predictions) -> Iterator[list[object]]:
         yield [name, *(_short(score) for score in row)]
 
 
-def write_csv(outputs: Mapping[str, Predictions], stream: IO[str]) -> None:
+def write_csv(outputs: Mapping[str, Predictions], stream: IO[str], *, with_header: bool = True) -> None:
     """A header and one line per row."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header(outputs))
+    if with_header:
+        writer.writerow(header(outputs))
     writer.writerows(rows_of(outputs))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from trainer_cli.compiler.program import Program, build_program
 from trainer_cli.config.load import LoadedConfig, read_config
 from trainer_cli.config.schema import Config, phase_count, phase_settings
 from trainer_cli.data.encoding import Encoding
-from trainer_cli.data.prepare import apply, prepare
+from trainer_cli.data.files import STANDARD_INPUT
+from trainer_cli.data.prepare import apply, blocks, prepare
 from trainer_cli.data.source import SAMPLE_WEIGHT, PartName, Source, Split
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.training.averages import evaluated_weights
@@ -19,6 +21,9 @@ from trainer_cli.training.epoch import open_training_target
 from trainer_cli.training.phases import check_weights
 from trainer_cli.training.preparation import input_specs, specs_in_memory
 from trainer_cli.training.state import RunState, Tensors
+
+STREAMED = ("csv", "json_lines", "parquet", "arrow")
+"""Sources whose models take new rows from the standard input: JSON lines where they were trained on these, else CSV."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,20 @@ class TrainedModel:
 
     def read(self, file: Path | None, part: PartName | None, *, with_target: bool) -> Split:
         """Rows of another file, or of a part of the config's own data. Raises DataError."""
-        if file is not None and not file.exists():
-            raise DataError(f"there is no file {file}")
+        if file is not None:
+            check_there(file)
         return apply(self.encoding, self.source, self.folder, file=file, part=part, with_target=with_target)
+
+    def blocks(self, file: Path, most: int) -> Iterator[Split]:
+        """Rows of another file or, as `-`, of the standard input, about `most` at a time. Raises DataError."""
+        if file != STANDARD_INPUT:
+            check_there(file)
+        elif self.source.type not in STREAMED:
+            known = ", ".join(f"`{name}`" for name in STREAMED)
+            raise DataError(
+                f"rows of `{self.source.type}` cannot be read from the standard input, those of {known} can"
+            )
+        return blocks(self.encoding, self.source, file, most)
 
     def program(self, split: Split) -> Program:
         """The model compiled for rows like these."""
@@ -72,6 +88,14 @@ class TrainedModel:
             return state
         check_weights(RunState(weights=self.weights), program)
         return {**self.weights, **program.initial_slots()}
+
+
+def check_there(file: Path) -> None:
+    """Raise a DataError if there is no such file."""
+    if file == STANDARD_INPUT:
+        raise DataError("the standard input can be read by `predict` alone", hint="name a file")
+    if not file.exists():
+        raise DataError(f"there is no file {file}")
 
 
 def open_model(path: Path | None = None, loaded: LoadedConfig | None = None) -> TrainedModel:

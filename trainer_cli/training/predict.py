@@ -8,7 +8,8 @@ from pathlib import Path
 
 from trainer_cli.compiler.program import PREDICTION, Output
 from trainer_cli.config.load import LoadedConfig
-from trainer_cli.data.source import TARGET, PartName
+from trainer_cli.config.schema import phase_settings
+from trainer_cli.data.source import TARGET, PartName, Split
 from trainer_cli.data.targets import Class
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.training.evaluate import held_out_part
@@ -58,17 +59,40 @@ def predict(
     model = open_model(path, loaded)
     if data is None and part is None:
         part = held_out_part(model)
-    split = model.read(data, part, with_target=False)
-    program = model.program(split)
-    executable = model.executable(program, target, threads)
-    values = {name: np.empty((split.rows, *output.shape), np.float32) for name, output in program.outputs.items()}
-    executable.begin_pass()
-    piece = max(1, _CHUNK_ROWS // executable.batch_size) * executable.batch_size
-    for begin in range(0, split.rows, piece):
-        end = min(begin + piece, split.rows)
-        for name, found in executable.predict(split, begin, end).items():
-            values[name][begin:end] = found
-    return {name: interpret(values[name], model, name, output) for name, output in program.outputs.items()}
+    (found,) = _answers(model, iter([model.read(data, part, with_target=False)]), target, threads)
+    return found
+
+
+def predict_blocks(
+    path: Path | None, loaded: LoadedConfig | None, data: Path, *, target: str = "cpu", threads: int | None = None
+) -> Iterator[dict[str, Predictions]]:
+    """The same for the rows of a file, or as `-` of the standard input, some at a time: memory does not grow with them.
+
+    Raises ConfigError, DataError or CheckpointError, also after some rows.
+    """
+    model = open_model(path, loaded)
+    batch = phase_settings(model.config, model.phase).fit.batch_size
+    # Whole batches, so that stateful layers find the rows in their places.
+    yield from _answers(model, model.blocks(data, max(1, _CHUNK_ROWS // batch) * batch), target, threads)
+
+
+def _answers(
+    model: TrainedModel, splits: Iterator[Split], target: str, threads: int | None
+) -> Iterator[dict[str, Predictions]]:
+    """The model's outputs for the rows of each split, one pass over all of them."""
+    executable = None
+    for split in splits:
+        if executable is None:
+            program = model.program(split)
+            executable = model.executable(program, target, threads)
+            executable.begin_pass()
+            piece = max(1, _CHUNK_ROWS // executable.batch_size) * executable.batch_size
+        values = {name: np.empty((split.rows, *output.shape), np.float32) for name, output in program.outputs.items()}
+        for begin in range(0, split.rows, piece):
+            end = min(begin + piece, split.rows)
+            for name, found in executable.predict(split, begin, end).items():
+                values[name][begin:end] = found
+        yield {name: interpret(values[name], model, name, output) for name, output in program.outputs.items()}
 
 
 def interpret(values: NDArray[np.float32], model: TrainedModel, name: str, output: Output) -> Predictions:

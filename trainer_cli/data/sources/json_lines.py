@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,9 @@ ALIASES = ("jsonl", "ndjson")
 _LONGEST_LINE = 1 << 28
 _ROWS_LOOKED_AT = 1000
 """Rows among which the signature looks for one whose list is not empty."""
+
+_Row: TypeAlias = tuple[str, dict[str, Any]]
+"""A row with its place, `days.jsonl, line 12`."""
 
 
 class JsonLines(TokenSource):
@@ -95,7 +98,8 @@ class JsonLines(TokenSource):
         return [*(key for keys in self._inputs.values() for key in keys), *self._targets.values(), *weights]
 
     def signature(self, folder: Path) -> Signature:
-        layouts = self._layouts(expand(folder, self.path))
+        first = expand(folder, self.path)[0]
+        layouts = self._layouts(first, _rows(first))
         inputs = {
             name: InputSignature(layout.shape, "int32" if layout.kind == "tokens" else "float32")
             for name, layout in layouts.items()
@@ -104,19 +108,30 @@ class JsonLines(TokenSource):
 
     def read(self, folder: Path) -> Table:
         files, total = self._paths_by_part(folder)
-        layouts = self._layouts(files["train"])
+        first = files["train"][0]
+        layouts = self._layouts(first, _rows(first))
         undivided = self.model_copy(update={"split": SplitSpec()})
-        parts = {name: undivided._table(files[name], layouts, total, {}) for name in self.own_parts}
-        return self._table(files["train"], layouts, total, parts)
+        parts = {name: undivided._table(_each(files[name]), layouts, total, {}) for name in self.own_parts}
+        return self._table(_each(files["train"]), layouts, total, parts)
+
+    def blocks(self, most: int) -> Iterator[Table]:
+        layouts = None
+        for path in expand(Path(), self.path):
+            rows = _rows(path)
+            while block := list(islice(rows, most)):
+                layouts = layouts or self._layouts(path, block)
+                yield self._table([(path, block)], layouts, "", {})
+        if layouts is None:
+            raise DataError(f"{self.path}: holds no rows")
 
     def _is_weighted(self, file: Path) -> bool:
         return self.weighted and any(self.sample_weight in record for _, record in islice(_rows(file), 1))
 
-    def _layouts(self, paths: Sequence[Path]) -> dict[str, Layout]:
+    def _layouts(self, path: Path, rows: Iterable[_Row]) -> dict[str, Layout]:
         """How each input looks, from the first row that shows it; its keys must be there."""
         wanted, found = self._inputs, {}
         first = None
-        for where, record in islice(_rows(paths[0]), _ROWS_LOOKED_AT):
+        for where, record in islice(rows, _ROWS_LOOKED_AT):
             first = first or where
             for key in self._keys:
                 if key not in record:
@@ -129,11 +144,17 @@ class JsonLines(TokenSource):
             if len(found) == len(wanted):
                 return found
         if first is None:
-            raise DataError(f"{paths[0]}: holds no rows")
+            raise DataError(f"{path}: holds no rows")
         missing = next(key for name, (key, *_) in wanted.items() if name not in found)
-        raise DataError(f"{paths[0]}, key `{missing}`: the lists of the first {_ROWS_LOOKED_AT} rows are all empty")
+        raise DataError(f"{path}, key `{missing}`: the lists of the first {_ROWS_LOOKED_AT} rows are all empty")
 
-    def _table(self, paths: Sequence[Path], layouts: dict[str, Layout], total: str, parts: dict[str, Table]) -> Table:
+    def _table(
+        self,
+        files: Iterable[tuple[Path, Iterable[_Row]]],
+        layouts: dict[str, Layout],
+        total: str,
+        parts: dict[str, Table],
+    ) -> Table:
         columns = {
             name: Column(keys, layouts[name], self.sequence, self.unit == "character")
             for name, keys in self._inputs.items()
@@ -144,9 +165,9 @@ class JsonLines(TokenSource):
         if self.sample_weight is not None:
             weights = Column([self.sample_weight], Layout("numbers", (1,)), None, False)
         origins = []
-        for path in paths:
+        for path, rows in files:
             lines = []
-            for where, record in _rows(path):
+            for where, record in rows:
                 lines.append(int(where.rpartition(" ")[2]))
                 for column in columns.values():
                     column.add(record, where)
@@ -213,8 +234,12 @@ class JsonLines(TokenSource):
         return column.array()
 
 
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every row with its place, `days.jsonl, line 12`. Raises DataError."""
+def _each(paths: Iterable[Path]) -> Iterator[tuple[Path, Iterable[_Row]]]:
+    return ((path, _rows(path)) for path in paths)
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    """Every row. Raises DataError."""
     with open_bytes(path) as file:
         number = 0
         while line := file.readline(_LONGEST_LINE + 1):
