@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,23 @@ def test_paths_become_absolute(tmp_path: Path):
     assert anchored.test_path == "/elsewhere/e.csv"
     assert anchored.validation_path is None
     assert Csv.model_validate({key: item for key, item in anchored.model_dump().items() if key != "type"}) == anchored
+
+
+def test_a_line_without_an_end_takes_no_more_memory_than_a_line_may(tmp_path: Path):
+    with gzip.open(tmp_path / "t.csv.gz", "wb", compresslevel=1) as file:
+        for _ in range(140):
+            file.write(b"1," * (1 << 19))
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"t\.csv\.gz, line 1: is longer than 64 million characters"):
+        Csv(path="t.csv.gz").read(tmp_path)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 28
+    tracemalloc.stop()
+
+
+def test_a_gigantic_cell_is_named(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n" + "x" * 200_000 + ",3\n")
+    with pytest.raises(DataError, match=r"t\.csv, line 3: field larger than field limit"):
+        Csv(path="t.csv").read(tmp_path)
 
 
 @pytest.mark.parametrize(

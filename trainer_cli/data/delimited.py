@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from sys import intern
@@ -22,6 +23,8 @@ TRUE = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 FALSE = frozenset({"false", "f", "no", "n", "0", "0.0"})
 _GAP = "say what becomes of missing values, for example `missing: median`; or fill or drop the row"
 _TEXT = "leave the column out of `features`, or read it as `columns: {{{}: {{kind: categorical}}}}`"
+
+_LONGEST_LINE = 1 << 26
 
 _ROWS_AT_ONCE = 128
 """Rows parsed before their text becomes numbers: converted in bulk while it is in cache (4,096 take twice as long)."""
@@ -176,7 +179,7 @@ class DelimitedFile(NamedTuple):
             with open_bytes(self.path) as raw:
                 encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
                 text = io.TextIOWrapper(raw, encoding=encoding, newline="")
-                reader = csv.reader(_without_nul(text, self.path), delimiter=self.delimiter, strict=True)
+                reader = csv.reader(_sound_lines(text, self.path), delimiter=self.delimiter, strict=True)
                 records = self._records(reader)
                 first = next(records, None)
                 if first is None:
@@ -230,8 +233,11 @@ def _no_header(path: Path) -> DataError:
     )
 
 
-def _without_nul(lines: Iterator[str], path: Path) -> Iterator[str]:
-    for number, line in enumerate(lines, start=1):
+def _sound_lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    """Lines of a length that memory can bear, which a small archive need not have, and without NUL bytes."""
+    for number, line in enumerate(iter(partial(text.readline, _LONGEST_LINE + 1), ""), start=1):
+        if len(line) > _LONGEST_LINE:
+            raise DataError(f"{path}, line {number}: is longer than {_LONGEST_LINE >> 20} million characters")
         if "\0" in line:
             raise DataError(f"{path}, line {number}: holds a NUL byte", hint="is it a text file in UTF-8?")
         yield line
