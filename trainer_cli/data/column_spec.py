@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trainer_cli.data.calendar import DatePart
-from trainer_cli.data.columns import Kind, Transform, Unseen
 from trainer_cli.data.file_source import Names, refused_vocabulary
+from trainer_cli.data.raw_column import Kind, Transform, Unseen
 from trainer_cli.data.source import Missing, ScalingMode
 from trainer_cli.parts.families import Refusal, refusal
 

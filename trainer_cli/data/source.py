@@ -22,7 +22,7 @@ from trainer_cli.parts.families import SOURCES, PartField, Refusal, refusal
 from trainer_cli.parts.part import Part
 
 if TYPE_CHECKING:
-    from trainer_cli.data.columns import RawColumn
+    from trainer_cli.data.raw_column import RawColumn
 
 INPUT = "input"
 """The input's name in sources that have one."""

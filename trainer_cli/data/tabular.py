@@ -11,10 +11,10 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from trainer_cli.data.columns import RawColumn
 from trainer_cli.data.delimited import Header, Piece, booleans, codes, numbers_of, numbers_or_text
 from trainer_cli.data.file_source import FileSource, Name, Names
 from trainer_cli.data.files import STANDARD_INPUT, expand
+from trainer_cli.data.raw_column import RawColumn
 from trainer_cli.data.source import (
     INPUT,
     SAMPLE_WEIGHTS,

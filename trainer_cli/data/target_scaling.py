@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
@@ -18,8 +17,7 @@ DOMAINS = {
 }
 
 
-@dataclass(frozen=True)
-class TargetScaling:
+class TargetScaling(NamedTuple):
     """`(transformed value - offset) / divisor`, with a number for every element of a row."""
 
     mode: TargetMode
