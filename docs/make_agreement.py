@@ -230,8 +230,8 @@ def main() -> None:
         f"How far this program is from {source}: the largest difference of any number in any case,",
         "relative to the largest of its array. The reference target computes in float64, the native one in float32;",
         "layers are trained for ten steps. `python docs/make_agreement.py` makes this page from the numbers in",
-        f"`tests/golden/`, and fails if one is further away than {MOST:g}. An empty cell means that there is no such number; metrics and",
-        "optimizers are compared natively with the reference in the tests.",
+        f"`tests/golden/`, and fails if one is further away than {MOST:g}. An empty cell means that",
+        "there is no such number; metrics and optimizers are compared natively with the reference in the tests.",
     ]
     for title, (family, errors_of, groups) in TABLES.items():
         text += ["", f"## {title}", "", *lines(family, errors_of, groups)]
