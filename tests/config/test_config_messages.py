@@ -57,7 +57,7 @@ def golden(text):
             "2:24: optimizer: unknown key `zzz` of optimizer `sgd`\n"
             " hint: known keys: learning_rate, weight_decay, exclude_from_weight_decay, clipnorm, clipvalue, "
             "global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, gradient_accumulation_steps, "
-            "momentum, nesterov",
+            "momentum, nesterov, rate_in_velocity",
         ),
         (
             "optimizer: {type: adam, learning_rate: {type: cosine_decay, initial_learning_rate: 0.1}}",

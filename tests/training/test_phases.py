@@ -13,7 +13,7 @@ from trainer_cli.parts.schedule import Schedule
 from trainer_cli.training.compiled import check_compiled
 from trainer_cli.training.phases import changed_keys, check_weights, learning_rate
 from trainer_cli.training.preparation import plan_phases
-from trainer_cli.training.state import Binding, Counters, RunState
+from trainer_cli.training.state import Binding, Counters, Plateau, RunState
 
 
 class Halving(Schedule):
@@ -25,11 +25,18 @@ class Halving(Schedule):
 
 def test_a_schedule_is_asked_for_the_last_update(linear):
     optimizer = SimpleNamespace(learning_rate=Halving())
-    assert learning_rate(linear.Program(), optimizer, Counters(optimizer_step=1)) == 1.0
-    assert learning_rate(linear.Program(), optimizer, Counters(optimizer_step=4)) == 0.125
-    assert learning_rate(linear.Program(), optimizer, Counters(optimizer_step=4, schedule_start=2)) == 0.5
+    assert learning_rate(linear.Program(), optimizer, RunState(counters=Counters(optimizer_step=1))) == 1.0
+    assert learning_rate(linear.Program(), optimizer, RunState(counters=Counters(optimizer_step=4))) == 0.125
+    assert (
+        learning_rate(linear.Program(), optimizer, RunState(counters=Counters(optimizer_step=4, schedule_start=2)))
+        == 0.5
+    )
     optimizer = SimpleNamespace(learning_rate=3.0)
-    assert learning_rate(linear.Program(), optimizer, Counters()) == 0.05  # what the program really runs with
+    assert (
+        learning_rate(linear.Program(), optimizer, RunState(counters=Counters())) == 0.05
+    )  # what the program really runs with
+    reduced = RunState(plateau=Plateau(rate=0.01))
+    assert learning_rate(linear.Program(), optimizer, reduced) == 0.01
 
 
 def test_every_difference_between_bindings_is_told():

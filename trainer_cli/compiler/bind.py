@@ -87,15 +87,21 @@ def target_leaf(name: str) -> str:
 
 
 def bind(
-    trace: Trace, objectives: Sequence[Objective], *, training: bool = False, sample_weights: bool = False
+    trace: Trace,
+    objectives: Sequence[Objective],
+    *,
+    training: bool = False,
+    sample_weights: bool = False,
+    penalties: bool = True,
 ) -> Binding:
     """Write the losses and the statistics of the metrics behind the predictions.
 
     The total named `loss` is the mean over the batch times its rows, regularization included, so that its quotient by
-    the number of samples is the epoch's loss. Places that a mask leaves out count neither in the loss nor in a metric.
-    `sample_weights`: the data has a number for each row that its loss is multiplied by. Weights of classes count in
-    `training` alone. As in Keras, the mean is over the number of samples, not over the sum of the weights, and metrics
-    heed the weights only if they are `weighted`. Raises ConfigError for pairings that cannot work.
+    the number of samples is the epoch's loss; without `penalties` regularization is left out. Places that a mask leaves
+    out count neither in the loss nor in a metric. `sample_weights`: the data has a number for each row that its loss is
+    multiplied by. Weights of classes count in `training` alone. As in Keras, the mean is over the number of samples,
+    not over the sum of the weights, and metrics heed the weights only if they are `weighted`. Raises ConfigError for
+    pairings that cannot work.
     """
     graph, several = trace.graph, len(trace.predictions) > 1
     warnings: list[Problem] = []
@@ -124,7 +130,7 @@ def bind(
         total, mean = found[0]
         for further_total, further_mean in found[1:]:
             total, mean = total + further_total, mean + further_mean
-        for penalty in [*_penalties(trace), *trace.losses]:
+        for penalty in [*_penalties(trace), *trace.losses] if penalties else ():
             total = total + penalty * graph.batch_size()
             mean = mean + penalty
     totals = {LOSS_TOTAL: total, **totals}

@@ -35,6 +35,7 @@ from trainer_cli.ir.random import RandomStream
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.loss import Loss
 from trainer_cli.parts.metric import Metric
+from trainer_cli.parts.numerics import PENALTIES_IN_EVALUATION
 from trainer_cli.parts.optimizer import Optimizer
 
 __all__ = ["INPUT", "LOSS_TOTAL", "PREDICTION", "TARGET", "InputSpec", "Output", "Program", "build_program"]
@@ -206,7 +207,9 @@ def build_program(
         return program
 
     evaluation = trace(architecture, given, training=False, **options)
-    bound = bind(evaluation, objectives, sample_weights=sample_weights)
+    bound = bind(
+        evaluation, objectives, sample_weights=sample_weights, penalties=PENALTIES_IN_EVALUATION[config.numerics]
+    )
     evaluation.graph.outputs.update(bound.totals)
     evaluation.graph.updates.update(evaluation.updates)
     program.evaluate, program.losses, program.metrics = evaluation.graph, bound.losses, bound.metrics

@@ -54,12 +54,16 @@ def _by_output(
 def _misfit(objective: Objective, prediction: Prediction, weights: ClassWeights) -> str | None:
     """Why the rows of an output have no classes that could be weighted."""
     loss, of_output = objective.loss, f"the loss of the output `{objective.output}`"
+    if not loss.aligned:
+        return f"classes have weights, but `{loss.type}` is of a whole sequence of classes at once"
     if loss.target == "values":
         return f"classes have weights, but {of_output}, `{loss.type}`, takes numbers for targets, not classes"
     if loss.target == "binary" and prediction.value.shape[-1] != 1:
         return f"classes have weights, but under `{loss.type}` every unit of the output is a yes or no of its own"
     if loss.relates_places and prediction.value.rank > 2:
         return f"classes have weights, but `{loss.type}` is of all places of a row at once, which differ in class"
+    if weights == "balanced" and getattr(loss, "ignore_class", None) is not None:
+        return "`balanced` would count the ignored class; give weights by class"
     if weights == "balanced" and prediction.mask is not None and prediction.mask.rank == prediction.value.rank - 1:
         return "`balanced` would count the padding among the classes; give weights by class"
     return None

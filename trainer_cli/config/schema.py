@@ -10,7 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    ModelWrapValidatorHandler,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from trainer_cli.config.layers import all_names, inner_layers, layer_names
 from trainer_cli.config.references import nearest
@@ -19,6 +28,7 @@ from trainer_cli.parts.families import Refusal, SectionField, normal_keys, refus
 from trainer_cli.parts.layer import Layer, LayerField
 from trainer_cli.parts.loss import Loss, LossField
 from trainer_cli.parts.metric import Metric, MetricField
+from trainer_cli.parts.numerics import Numerics, reading_as
 from trainer_cli.parts.optimizer import Optimizer, OptimizerField
 
 MonitorMode: TypeAlias = Literal["auto", "min", "max"]
@@ -175,6 +185,10 @@ class Config(Section):
     seed: int = Field(default=0, ge=0, lt=2**32, description="start of all random numbers")
     data: SourceField | None = Field(default=None, description="the files that hold the rows, and how they are split")
     architecture: Architecture = Field(description="the layers, as a list or as {inputs, layers, outputs}")
+    numerics: Numerics = Field(
+        default="keras",
+        description="whose defaults and formulas count where the two differ: Keras 3's or TF.js's",
+    )
     optimizer: OptimizerField | None = Field(default=None, description="the rule that updates the weights")
     loss: LossChoice | None = Field(
         default=None, description="what training makes small: one loss, or losses by output name"
@@ -193,6 +207,13 @@ class Config(Section):
         max_length=MAX_PHASES,
         description="trainings one after the other, with their own optimizer, loss, … each",
     )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_defaults(cls, value: Any, handler: ModelWrapValidatorHandler[Config]) -> Config:
+        chosen: Numerics = "tfjs" if isinstance(value, Mapping) and value.get("numerics") == "tfjs" else "keras"
+        with reading_as(chosen):
+            return handler(value)
 
     @field_validator("name")
     @classmethod

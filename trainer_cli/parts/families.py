@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
+from trainer_cli.parts.numerics import defaults
 from trainer_cli.parts.part import Part
 
 _ALIASES = r"(?m)^ALIASES\s*=\s*(\([^)]*\))"
@@ -38,7 +39,12 @@ def snake_case(name: str) -> str:
     return name.lower()
 
 
-_KEY_ALIASES = {"min_lr": "min_learning_rate", "reduce_lr_on_plateau": "reduce_learning_rate_on_plateau"}
+_KEY_ALIASES = {
+    "beta1": "beta_1",
+    "beta2": "beta_2",
+    "min_lr": "min_learning_rate",
+    "reduce_lr_on_plateau": "reduce_learning_rate_on_plateau",
+}
 """Other names of keys, which are accepted wherever there is a key of the second name."""
 
 
@@ -164,7 +170,8 @@ def read_part(family: Family, value: Any) -> Part:
         message = f"unknown {family.noun} `{name}`"
         raise refusal([Refusal("part_type_unknown", message, hint, where, name, family.noun)])
     part_class = family.find(canonical)
-    return part_class.model_validate(normal_keys(arguments, part_class.model_fields))
+    given = normal_keys(arguments, part_class.model_fields)
+    return part_class.model_validate({**defaults(family.noun, canonical), **given})
 
 
 def normal_keys(given: Mapping[str, Any], known: Container[str]) -> dict[str, Any]:

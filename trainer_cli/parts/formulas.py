@@ -65,12 +65,12 @@ def as_signs(target: Value) -> Value:
     return ir.select(ir.equal(target, 0.0), -1.0, target)
 
 
-def cosine(x: Value, y: Value) -> Value:
+def cosine(x: Value, y: Value, least: float = 1e-14) -> Value:
     """The cosine of the angle between vectors of the last axis: two `(batch, …, features)` → `(batch, …)`.
 
-    Squared norms are taken as at least 1e-14, so that a vector of zeros gives 0.
+    Squared norms are taken as at least `least`, so that a vector of zeros gives 0.
     """
-    squares = (ir.maximum(ir.reduce_sum(ir.square(each), -1), 1e-14) for each in (x, y))
+    squares = (ir.maximum(ir.reduce_sum(ir.square(each), -1), least) for each in (x, y))
     first, second = (ir.sqrt(each) for each in squares)
     return ir.reduce_sum(x * y, -1) / (first * second)
 

@@ -6,6 +6,8 @@ import math
 from abc import abstractmethod
 from typing import Annotated, Literal, TypeAlias
 
+from pydantic import Field
+
 from trainer_cli.ir.random import RandomStream
 from trainer_cli.lazy import NDArray, np
 from trainer_cli.parts.families import INITIALIZERS, PartField
@@ -22,6 +24,15 @@ class Initializer(Part):
     @abstractmethod
     def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
         """The first values of a weight of this shape; `random` is the weight's own stream."""
+
+
+class Truncated(Initializer):
+    """An initializer that draws from a normal distribution cut at two standard deviations."""
+
+    corrected: bool = Field(
+        default=True,
+        description="whether the numbers are widened to the variance wanted, which the cut makes smaller by 23 %",
+    )
 
 
 def fans(shape: tuple[int, ...]) -> tuple[float, float]:
@@ -50,9 +61,16 @@ def truncated_normal(shape: tuple[int, ...], random: RandomStream) -> NDArray[np
 
 
 def scaled_values(
-    shape: tuple[int, ...], random: RandomStream, scale: float, mode: FanMode, distribution: Distribution
+    shape: tuple[int, ...],
+    random: RandomStream,
+    scale: float,
+    mode: FanMode,
+    distribution: Distribution,
+    *,
+    corrected: bool = True,
 ) -> NDArray[np.float64]:
-    """Random numbers of mean 0 and variance `scale / fan`."""
+    """Random numbers of mean 0 and variance `scale / fan`; those of a truncated normal distribution have a smaller one
+    unless they are `corrected`."""
     fan_in, fan_out = fans(shape)
     fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
     variance = scale / max(1.0, fan)
@@ -61,7 +79,8 @@ def scaled_values(
         return limit * (2.0 * random.uniform(shape) - 1.0)
     if distribution == "untruncated_normal":
         return math.sqrt(variance) * random.normal(shape)
-    return math.sqrt(variance) / TRUNCATED_DEVIATION * truncated_normal(shape, random)
+    deviation = math.sqrt(variance) / (TRUNCATED_DEVIATION if corrected else 1.0)
+    return deviation * truncated_normal(shape, random)
 
 
 InitializerField: TypeAlias = Annotated[Initializer, PartField(INITIALIZERS)]

@@ -38,9 +38,9 @@ class Prediction(NamedTuple):
             return None
         return self.activation.type
 
-    def logits_behind(self, activation: str) -> Value | None:
-        """The value before the activation if it is this one and known, else None."""
-        return self.logits if self.activation_name == activation else None
+    def logits_behind(self, activation: str, wanted: bool = True) -> Value | None:
+        """The value before the activation if it is this one and known, and wanted, else None."""
+        return self.logits if wanted and self.activation_name == activation else None
 
 
 class Finding(NamedTuple):

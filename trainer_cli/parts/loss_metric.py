@@ -30,7 +30,10 @@ class LossMetric(MeanMetric):
         return loss
 
     def resolve(self, loss: Loss, prediction: Prediction) -> Metric:
-        return follows_logits(self, loss) if "from_logits" in type(self).model_fields else self
+        metric = follows_logits(self, loss) if "from_logits" in type(self).model_fields else self
+        if getattr(metric, "recover_logits", True) is not None:
+            return metric
+        return metric.model_copy(update={"recover_logits": getattr(loss, "recover_logits", True)})
 
     def findings(self, target: TargetForm, prediction: Prediction) -> tuple[Finding, ...]:
         measured = self.loss()

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from trainer_cli.ir.random import RandomStream
 from trainer_cli.lazy import NDArray, np
-from trainer_cli.parts.initializer import Distribution, FanMode, Initializer, scaled_values
+from trainer_cli.parts.initializer import Distribution, FanMode, Truncated, scaled_values
 
 
-class VarianceScaling(Initializer):
+class VarianceScaling(Truncated):
     """Random numbers of mean 0 and variance `scale / n`, n being the fan that `mode` names (He, Zhang, Ren and Sun,
     "Delving deep into rectifiers", 2015)."""
 
@@ -23,4 +23,4 @@ class VarianceScaling(Initializer):
 
     def values(self, shape: tuple[int, ...], random: RandomStream) -> NDArray[np.float64]:
         distribution = "truncated_normal" if self.distribution == "normal" else self.distribution
-        return scaled_values(shape, random, self.scale, self.mode, distribution)
+        return scaled_values(shape, random, self.scale, self.mode, distribution, corrected=self.corrected)

@@ -24,11 +24,14 @@ class BinaryCrossentropy(Loss):
     target = "binary"
 
     from_logits: bool = Field(default=False, description="the prediction is logits, not probabilities")
+    recover_logits: bool = Field(
+        default=True, description="whether the logits behind a sigmoid are used instead of its probabilities"
+    )
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/2")
 
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         target = formulas.smoothed(target, self.label_smoothing)
-        logits = prediction.value if self.from_logits else prediction.logits_behind("sigmoid")
+        logits = prediction.value if self.from_logits else prediction.logits_behind("sigmoid", self.recover_logits)
         if logits is not None:
             return formulas.mean_of_units(formulas.softplus(logits) - target * logits)
         probability = ir.clip(prediction.value, EPSILON, 1.0 - EPSILON)

@@ -24,13 +24,16 @@ class CategoricalCrossentropy(Loss):
     target = "one_hot"
 
     from_logits: bool = Field(default=False, description="the prediction is logits, not probabilities")
+    recover_logits: bool = Field(
+        default=True, description="whether the logits behind a softmax are used instead of its probabilities"
+    )
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/classes")
 
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         if self.label_smoothing > 0:
             classes = agreement.units(prediction)
             target = target * (1.0 - self.label_smoothing) + self.label_smoothing / classes
-        logits = prediction.value if self.from_logits else prediction.logits_behind("softmax")
+        logits = prediction.value if self.from_logits else prediction.logits_behind("softmax", self.recover_logits)
         if logits is not None:
             logarithm = formulas.log_softmax(logits)
         else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts import agreement, formulas
 from trainer_cli.parts.loss import Finding, Loss, Prediction
@@ -17,8 +19,10 @@ class CosineSimilarity(Loss):
     Target and prediction: `(batch, …, features)`. Norms are taken as at least 1e-7, so that vectors of zeros give 0.
     """
 
+    epsilon: float = Field(default=1e-14, gt=0, description="smallest squared norm that vectors are taken to have")
+
     def per_place(self, target: Value, prediction: Prediction) -> Value:
-        return -formulas.cosine(target, prediction.value)
+        return -formulas.cosine(target, prediction.value, self.epsilon)
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
         return agreement.with_one_unit(prediction) or agreement.with_directions(self.type, prediction)

@@ -23,6 +23,9 @@ class SparseCategoricalCrossentropy(Loss):
     target = "labels"
 
     from_logits: bool = Field(default=False, description="the prediction is logits, not probabilities")
+    recover_logits: bool = Field(
+        default=True, description="whether the logits behind a softmax are used instead of its probabilities"
+    )
     ignore_class: int | None = Field(
         default=None, ge=0, description="the class of places that are left out, such as what nobody has named"
     )
@@ -31,7 +34,7 @@ class SparseCategoricalCrossentropy(Loss):
         return None if self.ignore_class is None else ir.cast(ir.not_equal(target, self.ignore_class), "float")
 
     def per_place(self, target: Value, prediction: Prediction) -> Value:
-        logits = prediction.value if self.from_logits else prediction.logits_behind("softmax")
+        logits = prediction.value if self.from_logits else prediction.logits_behind("softmax", self.recover_logits)
         if logits is not None:
             shifted = formulas.shifted(logits)
             chosen = formulas.at_label(shifted, target)

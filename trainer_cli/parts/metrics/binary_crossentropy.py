@@ -15,4 +15,7 @@ class BinaryCrossentropy(LossMetric):
     from_logits: bool | None = Field(
         default=None, description="the prediction is logits; as the loss has it if not given"
     )
+    recover_logits: bool | None = Field(
+        default=None, description="whether the logits behind a sigmoid are used; as the loss has it if not given"
+    )
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/2")

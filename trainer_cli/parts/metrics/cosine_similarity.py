@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts import agreement, formulas
 from trainer_cli.parts.loss import Finding, Prediction, TargetForm
@@ -14,8 +16,10 @@ ALIASES = ("cosine", "cosine_proximity")
 class CosineSimilarity(MeanMetric):
     """The mean of `Σ y·ŷ / (‖y‖·‖ŷ‖)` over samples and places: 1 for equal directions, where the loss has −1."""
 
+    epsilon: float = Field(default=1e-14, gt=0, description="smallest squared norm that vectors are taken to have")
+
     def findings(self, target: TargetForm, prediction: Prediction) -> tuple[Finding, ...]:
         return tuple(agreement.with_directions(self.type, prediction))
 
     def each(self, target: Value, prediction: Prediction, form: TargetForm) -> Value:
-        return formulas.cosine(as_indicators(target, prediction, form), prediction.value)
+        return formulas.cosine(as_indicators(target, prediction, form), prediction.value, self.epsilon)

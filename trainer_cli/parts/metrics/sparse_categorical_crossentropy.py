@@ -18,6 +18,9 @@ class SparseCategoricalCrossentropy(LossMetric):
     from_logits: bool | None = Field(
         default=None, description="the prediction is logits; as the loss has it if not given"
     )
+    recover_logits: bool | None = Field(
+        default=None, description="whether the logits behind a softmax are used; as the loss has it if not given"
+    )
     ignore_class: int | None = Field(
         default=None, ge=0, description="the class of places that are left out, such as what nobody has named"
     )

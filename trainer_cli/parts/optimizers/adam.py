@@ -13,7 +13,8 @@ class Adam(Optimizer):
     """Adam (Kingma and Ba, "Adam: a method for stochastic optimization", 2015), in Keras's form.
 
     `m ← m + (1 − β₁)(∇ − m)`, `v ← v + (1 − β₂)(∇² − v)`, `w ← w − α·√(1 − β₂ᵗ)/(1 − β₁ᵗ) · m/(√v + ε)`: the ε of
-    this form weighs `1/√(1 − β₂ᵗ)` times as much as that of the paper's algorithm. With `amsgrad` (Reddi, Kale and
+    this form weighs `1/√(1 − β₂ᵗ)` times as much as that of the paper's algorithm, which PyTorch and TensorFlow.js
+    have: `epsilon_hat: false`. With `amsgrad` (Reddi, Kale and
     Kumar, "On the convergence of Adam and beyond", 2018) v is replaced by its maximum over all steps.
     """
 
@@ -22,6 +23,9 @@ class Adam(Optimizer):
     beta_1: float = Field(default=0.9, ge=0, lt=1, description="decay β₁ of the first moment")
     beta_2: float = Field(default=0.999, ge=0, lt=1, description="decay β₂ of the second moment")
     epsilon: float = Field(default=1e-7, gt=0, description="small number ε that keeps the denominator from 0")
+    epsilon_hat: bool = Field(
+        default=True, description="whether ε is added to √v as it is, as in Keras, or to the corrected √(v/(1 − β₂ᵗ))"
+    )
     amsgrad: bool = Field(default=False, description="divide by the largest second moment so far")
 
     def update(self, scope: UpdateScope, weight: Value, gradient: Value) -> Value:
@@ -30,8 +34,12 @@ class Adam(Optimizer):
             largest_slot = scope.slot("largest_second_moment")
             second = ir.maximum(largest_slot, second)
             scope.assign(largest_slot, second)
-        rate = scope.hyperparameter("learning_rate") * correction(scope)
-        return weight - first * rate / (ir.sqrt(second) + scope.hyperparameter("epsilon"))
+        rate, epsilon = scope.hyperparameter("learning_rate"), scope.hyperparameter("epsilon")
+        if self.epsilon_hat:
+            return weight - first * (rate * correction(scope)) / (ir.sqrt(second) + epsilon)
+        first_decayed, second_decayed = decays(scope)
+        spread = ir.sqrt(second * (1.0 / (1.0 - second_decayed))) + epsilon
+        return weight - first * (rate / (1.0 - first_decayed)) / spread
 
 
 def moments(scope: UpdateScope, gradient: Value, beta_1: Value, beta_2: Value) -> tuple[Value, Value]:
@@ -46,6 +54,11 @@ def moments(scope: UpdateScope, gradient: Value, beta_1: Value, beta_2: Value) -
 
 def correction(scope: UpdateScope, beta_1: str = "beta_1", beta_2: str = "beta_2") -> Value:
     """`√(1 − β₂ᵗ)/(1 − β₁ᵗ)`, which makes up for moments that began at 0."""
+    first, second = decays(scope, beta_1, beta_2)
+    return ir.sqrt(1.0 - second) / (1.0 - first)
+
+
+def decays(scope: UpdateScope, beta_1: str = "beta_1", beta_2: str = "beta_2") -> tuple[Value, Value]:
+    """`β₁ᵗ` and `β₂ᵗ`, what is left of the first values of the moments."""
     step = ir.cast(scope.step, "float")
-    decayed = [ir.power(scope.hyperparameter(name), step) for name in (beta_1, beta_2)]
-    return ir.sqrt(1.0 - decayed[1]) / (1.0 - decayed[0])
+    return ir.power(scope.hyperparameter(beta_1), step), ir.power(scope.hyperparameter(beta_2), step)

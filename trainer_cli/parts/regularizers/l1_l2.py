@@ -14,7 +14,7 @@ ALIASES = ("l1l2",)
 class L1L2(Regularizer):
     """`l1 · Σ|w| + l2 · Σw²` (Zou and Hastie, "Regularization and variable selection via the elastic net", 2005).
 
-    Both factors are 0 unless given, as in Keras (TensorFlow.js: 0.01).
+    Both factors are 0 unless given, as in Keras.
     """
 
     l1: float = Field(default=0.0, ge=0, description="factor on the sum of absolute values")
