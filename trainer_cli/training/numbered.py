@@ -10,6 +10,7 @@ from typing import Protocol
 
 from trainer_cli.training.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from trainer_cli.training.run_directory import RunDirectory
+from trainer_cli.training.saving import way_on_told
 from trainer_cli.training.state import Best, RunState
 
 _NAME = r"epoch-(\d+)\.safetensors"
@@ -33,7 +34,8 @@ def keep_numbered(directory: RunDirectory, state: RunState, settings: NumberedSe
     if settings.every_epochs is None or number % settings.every_epochs != 0:
         return
     folder = directory.last.parent
-    write_checkpoint(folder / f"epoch-{number:04d}.safetensors", state)
+    with way_on_told(directory):
+        write_checkpoint(folder / f"epoch-{number:04d}.safetensors", state)
     if settings.keep is not None:
         earlier = sorted((found, path) for found, path in _numbered(folder) if found <= number)
         for _, path in earlier[: -settings.keep]:
