@@ -91,6 +91,35 @@ def _axes(kind: str) -> int | None:
     return 1 if kind == "repeat_vector" else 2 if kind in (*SEQUENCES, "permute") else None
 
 
+HEADS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "value": (
+        ("linear", "tanh"),
+        (
+            "mean_squared_error",
+            "mean_absolute_error",
+            "huber",
+            "log_cosh",
+            "cosine_similarity",
+            "hinge",
+            "squared_hinge",
+        ),
+    ),
+    "amount": (
+        ("softplus", "exponential"),
+        ("poisson", "mean_squared_logarithmic_error", "mean_absolute_percentage_error"),
+    ),
+    "label": (
+        ("softmax",),
+        (
+            *("sparse_categorical_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy"),
+            *("kl_divergence", "categorical_hinge"),
+        ),
+    ),
+    "question": (("sigmoid",), ("binary_crossentropy", "binary_focal_crossentropy", "dice", "tversky")),
+    "speech": (("linear", "softmax"), ("ctc",)),
+}
+"""The outputs: activations of the last layer, and the losses that fit them."""
+
 ARGUMENTS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "dense": lambda r: {"units": int(r.integers(1, 9)), "activation": _choice(r, *ACTIVATIONS), "use_bias": _flag(r)},
     "activation": lambda r: {"activation": _choice(r, *ACTIVATIONS)},
@@ -118,6 +147,7 @@ ARGUMENTS: dict[str, Callable[[Random], dict[str, Any]]] = {
     },
     "batch_normalization": lambda r: {"center": _flag(r), "scale": _flag(r), "momentum": 0.9},
     "layer_normalization": lambda r: {"center": _flag(r), "scale": _flag(r)},
+    "group_normalization": lambda r: {"groups": _choice(r, 1, -1)},
     "repeat_vector": lambda r: {"n": int(r.integers(1, 4))},
     "position_embedding": lambda r: {"sequence_length": 30},
     "reshape": lambda r: {"target_shape": _choice(r, [-1], [2, -1], [-1, 3], [2, -1, 2])},
@@ -244,19 +274,24 @@ class RandomArchitecture:
             self.layers.append({"type": "concatenate", "name": "all", "inputs": flat})
             flat = ["all"]
         self.layers.append({"type": "dense", "name": "code", "units": 4, "activation": "tanh", "inputs": flat})
-        heads = {
-            "value": ({"units": 2}, "mean_squared_error"),
-            "label": ({"units": 3, "activation": "softmax"}, "sparse_categorical_crossentropy"),
-            "question": ({"units": 2, "activation": "sigmoid"}, "binary_crossentropy"),
-        }
-        chosen = list(random.permutation(list(heads)))[: 1 if random.random() < 0.6 else 2]
-        for name in chosen:
-            self.layers.append({"type": "dense", "name": str(name), **heads[name][0], "inputs": ["code"]})
+        chosen = list(random.permutation(list(HEADS)))[: 1 if random.random() < 0.6 else 2]
+        losses: dict[str, str] = {}
+        for name in map(str, chosen):
+            source = "code"
+            if name == "speech":
+                self.layers.append({"type": "repeat_vector", "name": "steps", "n": 5, "inputs": ["code"]})
+                given = {"units": 4, "return_sequences": True, "inputs": ["steps"]}
+                self.layers.append({"type": "gru", "name": "heard", **given})
+                source = "heard"
+            activations, fitting = HEADS[name]
+            head = {"units": 3, "activation": _choice(random, *activations), "inputs": [source]}
+            self.layers.append({"type": "dense", "name": name, **head})
+            losses[name] = _choice(random, *fitting)
         optimizers = [name for name in OPTIMIZERS.names() if name not in DISCONTINUOUS]
         metrics = METRICS.names()
         self.config: dict[str, Any] = {
             "architecture": {"layers": self.layers, "outputs": [str(name) for name in chosen]},
-            "loss": {str(name): heads[name][1] for name in chosen},
+            "loss": losses,
             "optimizer": {"type": optimizers[int(random.integers(len(optimizers)))], "learning_rate": 0.01},
             "metrics": {},
         }
