@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import sklearn
 from sklearn import metrics as of
+from sklearn.metrics.pairwise import paired_cosine_distances
 
 random = np.random.default_rng(20260312)
 warnings.simplefilter("ignore")  # about classes without samples, whose scores are 0
 
-SETS_OF_A_KIND = 25
+SETS_OF_A_KIND = 20
 
 
 def chances(*shape: int) -> Any:
@@ -54,9 +55,16 @@ def binary(weights: Any, rows: int, by_class: bool) -> dict[str, Any]:
         ({"type": "recall_at_precision", "precision": 0.61}, recall[precision >= 0.61].max()),
         ({"type": "true_positives"}, of.confusion_matrix(answers, yes, sample_weight=w)[1, 1]),
         ({"type": "false_negatives"}, of.confusion_matrix(answers, yes, sample_weight=w)[1, 0]),
+        ({"type": "true_negatives"}, of.confusion_matrix(answers, yes, sample_weight=w)[0, 0]),
+        ({"type": "false_positives"}, of.confusion_matrix(answers, yes, sample_weight=w)[0, 1]),
+        ({"type": "hinge"}, of.hinge_loss(2 * answers - 1, score, sample_weight=w)),
+        ({"type": "mean_absolute_error"}, of.mean_absolute_error(answers, score, sample_weight=w)),
+        # The Brier score.
+        ({"type": "mean_squared_error"}, of.brier_score_loss(answers, score, sample_weight=w)),
     ]
     if score.max() < 1:
-        values.append(({"type": "binary_crossentropy"}, of.log_loss(answers, score, sample_weight=w)))
+        logarithmic = of.log_loss(answers, score, sample_weight=w)
+        values += [({"type": "binary_crossentropy"}, logarithmic), ({"type": "crossentropy"}, logarithmic)]
     return {"form": "binary", "target": answers[:, None], "prediction": score[:, None], "values": values}
 
 
@@ -67,24 +75,64 @@ def kappa(true: Any, found: Any, weights: Any) -> float:
 
 
 def classes(weights: Any, rows: int, by_class: bool) -> dict[str, Any]:
-    labels, names = random.integers(0, 4, rows), np.arange(4)
+    labels, score = scored(rows, by_class)
+    names, best, w = np.arange(4), score.argmax(-1), weights
+    values = [
+        *of_classes(labels, score, weights),
+        ({"type": "accuracy"}, of.accuracy_score(labels, best, sample_weight=w)),
+        ({"type": "sparse_categorical_accuracy"}, of.accuracy_score(labels, best, sample_weight=w)),
+        ({"type": "sparse_categorical_crossentropy"}, of.log_loss(labels, score, labels=names, sample_weight=w)),
+    ]
+    values += among_the_best("sparse_top_k_categorical_accuracy", labels, score, weights)
+    return {"form": "labels", "target": labels, "prediction": score, "values": values}
+
+
+def indicators(weights: Any, rows: int, by_class: bool) -> dict[str, Any]:
+    labels, score = scored(rows, by_class)
+    answers, best, w = np.eye(4, dtype=int)[labels], score.argmax(-1), weights
+    yes, every = (score > 0.5).astype(int), None if w is None else np.repeat(w, 4)
+    values = [
+        *of_classes(labels, score, weights),
+        ({"type": "accuracy"}, of.accuracy_score(labels, best, sample_weight=w)),
+        ({"type": "categorical_accuracy"}, of.accuracy_score(labels, best, sample_weight=w)),
+        ({"type": "categorical_crossentropy"}, of.log_loss(answers, score, sample_weight=w)),
+        # Crammer and Singer's, which is Keras's where no score is below 0.
+        ({"type": "categorical_hinge"}, of.hinge_loss(labels, score, labels=np.arange(4), sample_weight=w)),
+        ({"type": "binary_accuracy"}, of.accuracy_score(answers.ravel(), yes.ravel(), sample_weight=every)),
+    ]
+    if not rows % 2:  # exact where no bin holds two different scores
+        values.append(({"type": "auc"}, of.roc_auc_score(answers.ravel(), score.ravel(), sample_weight=every)))
+    values += among_the_best("top_k_categorical_accuracy", labels, score, weights)
+    return {"form": "one_hot", "target": answers, "prediction": score, "values": values}
+
+
+def scored(rows: int, by_class: bool) -> tuple[Any, Any]:
+    """One of four classes and scores of all of them, by row."""
+    labels = random.integers(0, 4, rows)
     if by_class:
         labels = np.sort(labels)
     score = chances(rows, 4) + 0.5 * np.eye(4)[labels] * random.integers(0, 2, (rows, 1))
     if rows % 2:  # no ties: scikit-learn and Keras take different sides of a tie among the best k
         score = score + random.uniform(0, 0.01, score.shape)
-    score = score / score.sum(-1, keepdims=True)
-    best, w = score.argmax(-1), weights
+    else:  # probabilities that many rows share, so that the bins of a curve hold one each
+        score = np.array([[1, 2, 3, 4], [4, 3, 2, 1], [1, 1, 4, 4], [3, 3, 3, 1]])[random.integers(0, 4, rows)]
+    return labels, score / score.sum(-1, keepdims=True)
+
+
+def of_classes(labels: Any, score: Any, weights: Any) -> list[tuple[dict[str, Any], Any]]:
+    """What is measured alike however the classes are written."""
+    names, best, w = np.arange(4), score.argmax(-1), weights
     each: dict[str, Any] = {"labels": names, "zero_division": 0, "sample_weight": w}
     values = [
-        ({"type": "accuracy"}, of.accuracy_score(labels, best, sample_weight=w)),
         ({"type": "matthews_correlation"}, of.matthews_corrcoef(labels, best, sample_weight=w)),
         ({"type": "cohen_kappa"}, kappa(labels, best, w)),
         ({"type": "mean_iou"}, of.jaccard_score(labels, best, average="macro", sample_weight=w)),
-        ({"type": "sparse_categorical_crossentropy"}, of.log_loss(labels, score, labels=names, sample_weight=w)),
         ({"type": "recall", "class_id": 2}, of.recall_score(labels, best, average=None, **each)[2]),
         ({"type": "f1_score", "class_id": 1}, of.f1_score(labels, best, average=None, **each)[1]),
     ]
+    if {0, 3} <= {*labels[(w if w is not None else 1 + 0 * labels) > 0], *best}:
+        overlaps = of.jaccard_score(labels, best, labels=[0, 3], average="macro", zero_division=0, sample_weight=w)
+        values.append(({"type": "iou", "target_class_ids": [0, 3]}, overlaps))
     for average in ("micro", "macro", "weighted"):
         values.append(({"type": "f1_score", "average": average}, of.f1_score(labels, best, average=average, **each)))
         found = of.fbeta_score(labels, best, beta=0.5, average=average, **each)
@@ -92,11 +140,18 @@ def classes(weights: Any, rows: int, by_class: bool) -> dict[str, Any]:
     for average in ("micro", "macro"):
         for name, function in (("precision", of.precision_score), ("recall", of.recall_score)):
             values.append(({"type": name, "average": average}, function(labels, best, average=average, **each)))
-    if rows % 2:
-        for k in (1, 2, 3):
-            found = of.top_k_accuracy_score(labels, score, k=k, labels=names, sample_weight=w)
-            values.append(({"type": "sparse_top_k_categorical_accuracy", "k": k}, found))
-    return {"form": "labels", "target": labels, "prediction": score, "values": values}
+    return values
+
+
+def among_the_best(name: str, labels: Any, score: Any, weights: Any) -> list[tuple[dict[str, Any], Any]]:
+    """How often the class is among the best k scores, where no two are equal."""
+    if any(len(set(row)) < len(row) for row in score.tolist()):
+        return []
+    names = np.arange(score.shape[-1])
+    return [
+        ({"type": name, "k": k}, of.top_k_accuracy_score(labels, score, k=k, labels=names, sample_weight=weights))
+        for k in (1, 2, 3)
+    ]
 
 
 def several(weights: Any, rows: int, by_class: bool) -> dict[str, Any]:
@@ -149,12 +204,14 @@ def amounts(weights: Any, rows: int, by_class: bool) -> dict[str, Any]:
     spread = [np.cov(true[:, unit], found[:, unit], aweights=w, ddof=0) for unit in range(2)]
     pearson = np.mean([each[0, 1] / np.sqrt(each[0, 0] * each[1, 1]) for each in spread])
     values.append(({"type": "pearson_correlation", "axis": 0}, pearson))
+    angles = np.average(1 - paired_cosine_distances(true, found), weights=w)
+    values.append(({"type": "cosine_similarity"}, angles))
     return {"form": "values", "target": true, "prediction": found, "values": values}
 
 
 def main() -> None:
     cases = []
-    for kind in (binary, classes, several, amounts):
+    for kind in (binary, classes, indicators, several, amounts):
         for number in range(SETS_OF_A_KIND):
             rows = int(random.integers(9, 24))
             weights = random.integers(0, 5, rows) / 2 if number % 3 == 1 else None
