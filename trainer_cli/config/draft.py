@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from trainer_cli.config.draft_lines import beginning, harmless, heading, model, scalar, split, target_scaling
 from trainer_cli.data.files import nearest, shown
+from trainer_cli.data.outline import Wanted
 from trainer_cli.data.survey import Survey, SurveyedColumn
 from trainer_cli.errors import DataError
 
 _MOST_CATEGORIES = 50
 _MOST_CLASSES = 20
-_FEW_ROWS = 10_000
-_PLAIN = re.compile(r"(?:\.{0,2}/)*[A-Za-z][A-Za-z0-9_]*(?:[ ./-][A-Za-z0-9_]+)*")
-_KEYWORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 
 class _Feature(NamedTuple):
@@ -41,24 +39,20 @@ def draft(survey: Survey, target: str, *, name: str, path: str, schema: str | No
     used = [feature for feature in features if feature.left_out is None]
     if not used:
         raise DataError(f"{survey.path}: no column is left to predict `{target}` from")
-    lines = [f"# yaml-language-server: $schema={schema}"] if schema else []
-    lines += [
-        f"# Predicts `{_comment(target)}` from {len(used)} other column{'s' if len(used) > 1 else ''} of "
-        f"{_comment(survey.path.name)}, {survey.rows:,}{'' if survey.complete else ' or more'} rows.",
-        f"name: {_scalar(name)}",
-        "seed: 1",
-        "",
-        "data:",
-        "  type: csv",
-        f"  path: {_scalar(path)}",
+    lines = [
+        *heading(schema),
+        f"# Predicts `{harmless(target)}` from {len(used)} other column{'s' if len(used) > 1 else ''} of "
+        f"{harmless(survey.path.name)}, {survey.rows:,}{'' if survey.complete else ' or more'} rows.",
+        *beginning(name, "csv"),
+        f"  path: {scalar(path)}",
         *([] if survey.delimiter == "," else [f"  delimiter: {json.dumps(survey.delimiter)}"]),
-        f"  target: {_scalar(target)}",
+        f"  target: {scalar(target)}",
         *_columns(features, used, survey.rows),
         "  scaling: standardize            # of numbers: mean 0 and deviation 1, as the training rows tell",
-        *([] if classes is not None else _target_scaling()),
-        *_split(wanted, classes),
+        *target_scaling(classes),
+        *split(classes),
         "",
-        *_model(classes, survey.rows),
+        *model("vector", (len(used),), Wanted(classes), survey.rows),
     ]
     return "\n".join(lines) + "\n"
 
@@ -96,7 +90,7 @@ def _feature(column: SurveyedColumn, rows: int) -> _Feature:
     if distinct is None or distinct > min(_MOST_CATEGORIES, max(2, rows // 4)):
         return _Feature(column, left_out=f"holds {'too many' if distinct is None else distinct} different texts")
     assert column.texts is not None
-    names = [_comment(text) for text in sorted(column.texts)]
+    names = [harmless(text) for text in sorted(column.texts)]
     some = ", ".join(names[:4]) + (", …" if distinct > 4 else "")
     return _Feature(column, "categorical", f"{distinct} categories: {some}")
 
@@ -107,60 +101,17 @@ def _columns(features: list[_Feature], used: list[_Feature], rows: int) -> Itera
         yield "  # Left out:"
         for feature in features:
             if feature.left_out is not None:
-                yield f"  #   {_comment(feature.column.name) or 'a column'} {feature.left_out}"
+                yield f"  #   {harmless(feature.column.name) or 'a column'} {feature.left_out}"
         yield "  features:"
-        yield from (f"    - {_scalar(feature.column.name)}" for feature in used)
+        yield from (f"    - {scalar(feature.column.name)}" for feature in used)
     kinds = [feature for feature in used if feature.kind is not None]
     if kinds:
         yield "  columns:"
         for feature in kinds:
             comment = f"      # {feature.comment}" if feature.comment else ""
-            yield f"    {_scalar(feature.column.name)}: {{kind: {feature.kind}}}{comment}"
+            yield f"    {scalar(feature.column.name)}: {{kind: {feature.kind}}}{comment}"
     gaps = [feature.column for feature in used if feature.column.missing]
     if gaps:
-        shares = ", ".join(f"{_comment(column.name)} ({column.missing / rows:.1%})" for column in gaps[:4])
+        shares = ", ".join(f"{harmless(column.name)} ({column.missing / rows:.1%})" for column in gaps[:4])
         yield f"  # Missing are cells of {shares}{', …' if len(gaps) > 4 else ''}."
         yield "  missing: median                 # of categories: the most frequent; or mean, zero, indicator"
-
-
-def _split(target: SurveyedColumn, classes: int | None) -> Iterator[str]:
-    if classes is None:
-        yield "  split: {validation: 0.15, test: 0.15}"
-    else:
-        yield "  split: {validation: 0.15, test: 0.15, stratify: true}    # the classes' proportions in every part"
-
-
-def _target_scaling() -> Iterator[str]:
-    yield "  target_scaling: standardize     # as for numbers; metrics and predictions are in its own units"
-
-
-def _model(classes: int | None, rows: int) -> Iterator[str]:
-    batch = 32 if rows < _FEW_ROWS else 256
-    yield "architecture:"
-    yield "  - {type: dense, units: 64, activation: relu}"
-    yield "  - {type: dense, units: 32, activation: relu}"
-    if classes is not None:
-        yield f"  - {{type: dense, units: {classes}, activation: softmax}}    # a probability per class"
-    else:
-        yield "  - {type: dense, units: 1}"
-    yield ""
-    yield "optimizer: {type: adam, learning_rate: 2e-3}"
-    yield f"loss: {'mse' if classes is None else 'sparse_categorical_crossentropy'}"
-    yield f"metrics: [{'mae' if classes is None else 'accuracy'}]"
-    yield ""
-    yield "fit:"
-    yield "  epochs: 200                     # at most: training stops when the validation loss no longer falls"
-    yield f"  batch_size: {batch}"
-    yield "  early_stopping: {monitor: val_loss, patience: 20, restore_best: true}"
-
-
-def _scalar(text: str) -> str:
-    """A text as YAML: plain where nothing can mistake it."""
-    if _PLAIN.fullmatch(text) and text.lower() not in _KEYWORDS:
-        return text
-    return json.dumps(text.replace("${", "$${"), ensure_ascii=False)
-
-
-def _comment(text: str) -> str:
-    """A text from the data, safe and short enough for a comment."""
-    return shown(text)[1:-1]

@@ -34,7 +34,7 @@ from trainer_cli.parts.families import Refusal, refusal
 ALIASES = ("image_folder",)
 
 _MOST_FILES = 10_000_000
-_PARTS = {"train", "training", "validation", "valid", "val", "test"}
+PARTS = {"train", "training", "validation", "valid", "val", "test"}
 
 Name = Annotated[str, Field(min_length=1)]
 Extent = Annotated[int, Field(gt=0, le=1 << 14)]
@@ -95,7 +95,7 @@ class Images(Source):
         elif self.labels is not None:
             size = size_of(self._labelled(folder).files[0])
         else:
-            size = size_of(next(self._found(folder / self.path))[0])
+            size = size_of(next(self.found(folder / self.path))[0])
         shape = (*size, 3 if self.color == "rgb" else 1)
         return Signature({INPUT: input_signature(shape, "uint8", self.scaling)}, (TARGET,) if self.target else ())
 
@@ -129,7 +129,7 @@ class Images(Source):
             update["labels"] = str(file / Path(self.labels).name)
         return self.model_copy(update=update)
 
-    def _found(self, root: Path) -> Iterator[tuple[Path, str | None]]:
+    def found(self, root: Path) -> Iterator[tuple[Path, str | None]]:
         """The images below a folder in sorted order, each with its class."""
         if not self.target:
             yield from ((path, None) for path in ([root] if root.is_file() else _images(root)))
@@ -141,7 +141,7 @@ class Images(Source):
                 f"{root}: holds no folders, which would be the classes",
                 hint="give the table of `labels`, or `target: false` for images without any",
             )
-        if {path.name for path in entries} <= _PARTS:
+        if {path.name for path in entries} <= PARTS:
             raise DataError(
                 f"{root}: its folders {', '.join(f'`{path.name}`' for path in entries)} look like parts, not classes",
                 hint="name the parts one by one: `path: …/train`, `validation_path: …`, `test_path: …`",
@@ -150,7 +150,7 @@ class Images(Source):
             yield from ((path, entry.name) for path in _images(entry))
 
     def _listed(self, root: Path) -> _Listing:
-        found = list(islice(self._found(root), _MOST_FILES))
+        found = list(islice(self.found(root), _MOST_FILES))
         labels = np.asarray([name for _, name in found]) if self.target else None
         return _Listing(str(root), [path for path, _ in found], labels)
 

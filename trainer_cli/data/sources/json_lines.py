@@ -99,7 +99,7 @@ class JsonLines(TokenSource):
 
     def signature(self, folder: Path) -> Signature:
         first = expand(folder, self.path)[0]
-        layouts = self._layouts(first, _rows(first))
+        layouts = self._layouts(first, records_of(first))
         inputs = {
             name: InputSignature(layout.shape, "int32" if layout.kind == "tokens" else "float32")
             for name, layout in layouts.items()
@@ -109,7 +109,7 @@ class JsonLines(TokenSource):
     def read(self, folder: Path) -> Table:
         files, total = self._paths_by_part(folder)
         first = files["train"][0]
-        layouts = self._layouts(first, _rows(first))
+        layouts = self._layouts(first, records_of(first))
         undivided = self.model_copy(update={"split": SplitSpec()})
         parts = {name: undivided._table(_each(files[name]), layouts, total, {}) for name in self.own_parts}
         return self._table(_each(files["train"]), layouts, total, parts)
@@ -117,7 +117,7 @@ class JsonLines(TokenSource):
     def blocks(self, most: int) -> Iterator[Table]:
         layouts = None
         for path in expand(Path(), self.path):
-            rows = _rows(path)
+            rows = records_of(path)
             while block := list(islice(rows, most)):
                 layouts = layouts or self._layouts(path, block)
                 yield self._table([(path, block)], layouts, "", {})
@@ -125,7 +125,7 @@ class JsonLines(TokenSource):
             raise DataError(f"{self.path}: holds no rows")
 
     def _is_weighted(self, file: Path) -> bool:
-        return self.weighted and any(self.sample_weight in record for _, record in islice(_rows(file), 1))
+        return self.weighted and any(self.sample_weight in record for _, record in islice(records_of(file), 1))
 
     def _layouts(self, path: Path, rows: Iterable[_Row]) -> dict[str, Layout]:
         """How each input looks, from the first row that shows it; its keys must be there."""
@@ -235,10 +235,10 @@ class JsonLines(TokenSource):
 
 
 def _each(paths: Iterable[Path]) -> Iterator[tuple[Path, Iterable[_Row]]]:
-    return ((path, _rows(path)) for path in paths)
+    return ((path, records_of(path)) for path in paths)
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def records_of(path: Path) -> Iterator[_Row]:
     """Every row. Raises DataError."""
     with open_bytes(path) as file:
         number = 0

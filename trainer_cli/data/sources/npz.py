@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, Any, ClassVar, Self
 
@@ -147,6 +147,16 @@ class Npz(Source):
             **{f"{part}_{role}": None for part in ("validation", "test") for role in _ROLES},
         }
         return self.model_copy(update=update)
+
+
+def arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and type of an archive's arrays, from their headers, but for those that are no rows. Raises DataError."""
+    found = {}
+    with _open(path) as archive:
+        for key in archive.keys:
+            with suppress(DataError):
+                found[key] = archive.header(key)
+    return found
 
 
 class _Archive:
