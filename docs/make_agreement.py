@@ -1,7 +1,7 @@
-"""Stored numbers of Keras 3 and the program itself in; `docs/parts/agreement.md`, how far the two are apart, out.
+"""Stored numbers of Keras 3 and TensorFlow.js in; `docs/parts/agreement.md`, how far the program is from them, out.
 
-The numbers stand in `tests/golden/`, with the scripts that had Keras compute them. An error is the largest difference
-of an array's elements, relative to the largest of Keras's.
+The numbers stand in `tests/golden/`, with the scripts that had the libraries compute them. An error is the largest
+difference of an array's elements, relative to the largest of the library's.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from tests.golden_layers import GoldenLayer, Learning  # noqa: E402
 from tests.measures import NOT_IN_KERAS, STAND_FOR_OTHERS, metric, stream  # noqa: E402
 from tests.native import NativeGraph, reference  # noqa: E402
+from tests.parts import test_tfjs as tfjs  # noqa: E402
 from tests.parts.layers.test_coverage import CLOSED_FORMS  # noqa: E402
 from tests.steppers import Stepper, Trainer  # noqa: E402
 from trainer_cli.compiler.gradient import gradients  # noqa: E402
@@ -222,10 +223,34 @@ def lines(family: Family, errors_of: Callable[..., Errors], groups: tuple[str, .
         yield f"| `{name}` | {len(several)} | {' | '.join(shown)} | {reason} |"
 
 
+TFJS_COLUMNS = ("losses of the steps", "loss of evaluation", "weights after the steps", "inference")
+
+
+def tfjs_lines() -> Iterator[str]:
+    """The models that TensorFlow.js has trained, under `numerics: tfjs`."""
+    yield "| model | parts | target | " + " | ".join(TFJS_COLUMNS) + " | the same under `keras` |"
+    yield f"|---|---|---|{'--:|' * len(TFJS_COLUMNS)}---|"
+    for name, case in tfjs.CASES.items():
+        named = [*case["layers"], case["optimizer"]]
+        kinds = [each if isinstance(each, str) else each["type"] for each in named]
+        parts = ", ".join(f"`{each}`" for each in (*dict.fromkeys(kinds), case["loss"]))
+        for target in ("reference", "cpu"):
+            # Numbers below 1 count as 1: they are differences of greater ones, in float32.
+            losses, evaluated, *weights, predicted = (
+                found / allowed * MOST for found, allowed in tfjs.differences(name, "tfjs", target)
+            )
+            errors = (losses, evaluated, max(weights), predicted)
+            if not max(errors) <= MOST:
+                raise SystemExit(f"{name} is further from TensorFlow.js than {MOST:g} on {target}: {errors}")
+            same = "no" if name in tfjs.DIFFERENT else "yes"
+            shown = " | ".join(f"{error:.0e}" if error else "0" for error in errors)
+            yield f"| {name} | {parts} | {target} | {shown} | {same} |"
+
+
 def main() -> None:
     source = json.loads((GOLDEN / "keras_parts.json").read_text())["source"]
     text = [
-        "# Agreement with Keras",
+        "# Agreement with Keras and TensorFlow.js",
         "",
         f"How far this program is from {source}: the largest difference of any number in any case,",
         "relative to the largest of its array. The reference target computes in float64, the native one in float32;",
@@ -235,6 +260,10 @@ def main() -> None:
     ]
     for title, (family, errors_of, groups) in TABLES.items():
         text += ["", f"## {title}", "", *lines(family, errors_of, groups)]
+    text += ["", "## TensorFlow.js", ""]
+    text += [f"Models that TensorFlow.js {tfjs.GOLDEN['tfjs']} has trained for ten steps, in float32, and what"]
+    text += ["`numerics: tfjs` makes of them: [Keras and TensorFlow.js](../numerics.md) has the differences.", ""]
+    text += tfjs_lines()
     PAGE.write_text("\n".join([*text, ""]), encoding="utf-8")
 
 

@@ -26,6 +26,7 @@ def pages() -> dict[Path, str]:
         + (", ".join(f"`{name}`" for name in family.names()) or "none yet")
         for family in FAMILIES
     ]
+    lines += ["", "[How far they are from Keras and TensorFlow.js](agreement.md), part by part."]
     return {FOLDER / "README.md": "\n".join([*lines, ""]), **found}
 
 
