@@ -30,10 +30,11 @@ def command(
 ) -> None:
     """Apply a trained model to rows; the target's column need not be there.
 
-    Writes one line per row, in the rows' order: CSV with a header, or with --json one JSON object per line. A file of
-    --output is written as a whole or not at all. Rows of --data are read and answered in blocks, so that there may be
-    more of them than memory holds; `--data -` reads them from the standard input, as CSV, or as JSON lines where the
-    model was trained on these.
+    Writes one line per row, in the rows' order: CSV with a header, or with --json one JSON object per line. Where a
+    model answers for every place of a row, such as a time step or a pixel, `prediction` and the scores are lists, which
+    CSV holds as JSON. A file of --output is written as a whole or not at all. Rows of --data are read and answered in
+    blocks, so that there may be more of them than memory holds; `--data -` reads them from the standard input, as CSV,
+    or as JSON lines where the model was trained on these.
 
     \b
     Example:

@@ -4,47 +4,51 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
-from typing import IO
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
 
+from trainer_cli.data.targets import Class
 from trainer_cli.training.predict import Predictions
 
 
 def column_names(predictions: Predictions) -> list[str]:
     """The header: the class and a score per class, or the output's numbers."""
-    width = int(predictions.values[0].size) if predictions.rows else 1
-    classes = predictions.classes
-    if classes is None or not _one_class_per_row(predictions):
+    if predictions.labels is None or predictions.classes is None:
+        width = int(predictions.values[0].size) if predictions.rows else 1
         return ["prediction"] if width == 1 else [f"prediction_{position + 1}" for position in range(width)]
-    if width == len(classes):
-        return ["prediction", *(f"score_{name}" for name in classes)]
-    return ["prediction", f"score_{classes[-1]}"]
+    return ["prediction", *(f"score_{name}" for name in _scored(predictions, predictions.classes))]
 
 
-def records(predictions: Predictions) -> Iterator[list[object]]:
-    """The values of every row under those names."""
-    scores = predictions.values.reshape(predictions.rows, -1).tolist()
-    if not _one_class_per_row(predictions):
-        for row in scores:
+def records(predictions: Predictions) -> Iterator[list[Any]]:
+    """The values of every row under those names; lists of them where each place of a row has a class of its own."""
+    if predictions.labels is None or predictions.classes is None:
+        for row in predictions.values.reshape(predictions.rows, -1).tolist():
             yield [_short(score) for score in row]
         return
-    for name, row in zip(predictions.class_names(), scores, strict=True):
-        yield [name, *(_short(score) for score in row)]
+    classes = predictions.classes
+    width = len(_scored(predictions, classes))
+    places = _places(predictions)
+    # Row by row: the scores of all places take many times the array's memory as Python's numbers.
+    for labels, values in zip(predictions.labels, predictions.values, strict=True):
+        scores = values.reshape(*places, width)
+        names = _each(labels.reshape(places).tolist(), classes.__getitem__)
+        yield [names, *(_each(scores[..., unit].tolist(), _short) for unit in range(width))]
 
 
 def write_csv(outputs: Mapping[str, Predictions], stream: IO[str], *, with_header: bool = True) -> None:
-    """A header and one line per row."""
+    """A header and one line per row; a list is a cell of JSON."""
     writer = csv.writer(stream, lineterminator="\n")
     if with_header:
         writer.writerow(header(outputs))
-    writer.writerows(rows_of(outputs))
+    for row in rows_of(outputs):
+        writer.writerow([_json(value) if isinstance(value, list) else value for value in row])
 
 
 def write_json_lines(outputs: Mapping[str, Predictions], stream: IO[str]) -> None:
     """One object per row, with the names of the CSV header as keys."""
     names = header(outputs)
     for row in rows_of(outputs):
-        stream.write(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n")
+        stream.write(_json(dict(zip(names, row, strict=True))) + "\n")
 
 
 def header(outputs: Mapping[str, Predictions]) -> list[str]:
@@ -54,14 +58,31 @@ def header(outputs: Mapping[str, Predictions]) -> list[str]:
     return [f"{name}_{column}" for name, predictions in outputs.items() for column in column_names(predictions)]
 
 
-def rows_of(outputs: Mapping[str, Predictions]) -> Iterator[list[object]]:
+def rows_of(outputs: Mapping[str, Predictions]) -> Iterator[list[Any]]:
     """The values of every row under that header."""
     for parts in zip(*(records(predictions) for predictions in outputs.values()), strict=True):
         yield [value for part in parts for value in part]
 
 
-def _one_class_per_row(predictions: Predictions) -> bool:
-    return predictions.labels is not None and predictions.labels.size == predictions.rows
+def _scored(predictions: Predictions, classes: tuple[Class, ...]) -> tuple[Class, ...]:
+    """The classes that have a score: all, or the second of two that one unit tells apart."""
+    return classes if predictions.scored_by_class else classes[-1:]
+
+
+def _places(predictions: Predictions) -> tuple[int, ...]:
+    """The shape of a row's classes: `()` for one, `(time,)` or `(height, width)` where each place has its own."""
+    assert predictions.labels is not None
+    shape = predictions.labels.shape[1:]
+    return shape[:-1] if not predictions.scored_by_class and shape[-1:] == (1,) else shape
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A value, or those of nested lists, changed."""
+    return [_each(item, change) for item in value] if isinstance(value, list) else change(value)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _short(score: float) -> float:

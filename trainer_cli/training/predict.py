@@ -23,7 +23,8 @@ class Predictions:
     """One output of the model for all rows: `values` is `(rows, …)`.
 
     `classes` are the names behind the output's units (for one binary unit: of 0 and 1), None if the output is not of
-    classes; `labels` then holds the predicted class of every row, as a position in `classes`.
+    classes; `labels` then holds the predicted class of every row, or of every place of it such as a time step or a
+    pixel, as a position in `classes`: `(rows, …)` without the axis of the classes' scores.
     """
 
     values: NDArray[np.float32]
@@ -33,6 +34,11 @@ class Predictions:
     @property
     def rows(self) -> int:
         return len(self.values)
+
+    @property
+    def scored_by_class(self) -> bool:
+        """Whether each class has a unit of its own; one unit may stand for two."""
+        return self.labels is not None and self.labels.ndim < self.values.ndim
 
     def class_names(self) -> Iterator[Class]:
         """The name of every row's class, for outputs with one class per row."""
@@ -103,7 +109,9 @@ def interpret(values: NDArray[np.float32], model: TrainedModel, name: str, outpu
     if encoding.classes is None:
         return Predictions(values if encoding.scaling is None else encoding.scaling.restore(values))
     if encoding.form in ("labels", "one_hot"):
-        return Predictions(values, encoding.classes, np.argmax(values, axis=-1))
+        # A model may have more units than there are classes, as a vocabulary may be smaller than it could be.
+        spare = (f"unit_{unit + 1}" for unit in range(len(encoding.classes), values.shape[-1]))
+        return Predictions(values, (*encoding.classes, *spare), np.argmax(values, axis=-1))
     if encoding.form == "binary":
         logits = output.activation != "sigmoid" and getattr(output.loss, "from_logits", False)
         labels = (values > (0.0 if logits else 0.5)).astype(np.int64)
