@@ -94,6 +94,22 @@ def test_the_order_is_a_function_of_seed_phase_and_epoch():
     np.testing.assert_array_equal(row_order(4, False, 1, 0, 0), [0, 1, 2, 3])
 
 
+def test_rows_are_shuffled_in_blocks_where_there_are_many():
+    order = row_order(1000, True, 1, 0, 3, block=3)
+    assert order.dtype == np.int32
+    np.testing.assert_array_equal(np.sort(order), np.arange(1000))
+    # 64 blocks of three rows are in use at a time, and the last block of all has one row.
+    for begin in range(0, 999 - 192, 192):
+        blocks = {row // 3 for row in order[begin : begin + 190].tolist()}
+        assert len(blocks) <= 65
+    assert len({row // 3 for row in order[:64].tolist()}) > 40
+    assert not np.array_equal(order, row_order(1000, True, 1, 0, 4, block=3))
+    assert not np.array_equal(order, row_order(1000, True, 1, 0, 3))
+    np.testing.assert_array_equal(row_order(1000, False, 1, 0, 3, block=3), np.arange(1000))
+    # All rows at once are mixed as they are without blocks.
+    np.testing.assert_array_equal(row_order(192, True, 1, 0, 3, block=3), row_order(192, True, 1, 0, 3))
+
+
 def test_phases_have_their_own_random_numbers():
     assert phase_seed(7, 0) == 7
     assert len({phase_seed(7, phase) for phase in range(4)}) == 4

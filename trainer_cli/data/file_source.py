@@ -46,11 +46,15 @@ class FileSource(Source):
         """Whether a file of new data says how much its rows count; it need not."""
         return self.weighted
 
-    def _paths_by_part(self, folder: Path) -> tuple[dict[str, list[Path]], str]:
-        """The files of "train" and of the parts that have their own, and the digest of all of them."""
+    def files(self, folder: Path) -> dict[str, list[Path]]:
         files = {"train": expand(folder, self.path)}
         for name in self.own_parts:
             files[name] = expand(folder, getattr(self, f"{name}_path"))
+        return files
+
+    def _paths_by_part(self, folder: Path) -> tuple[dict[str, list[Path]], str]:
+        """The files of "train" and of the parts that have their own, and the digest of all of them."""
+        files = self.files(folder)
         return files, digest([path for paths in files.values() for path in paths])
 
 

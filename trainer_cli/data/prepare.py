@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainer_cli.data.columns import fit_columns
 from trainer_cli.data.encoding import Encoding, InputEncoding
+from trainer_cli.data.mapped import Encode, mapped, shuffled_blocks
 from trainer_cli.data.scaling import fit_scaling, whole_numbers
 from trainer_cli.data.source import InputArray, PartName, ScalingMode, Source, Split, SplitSpec, Table, check_targets
 from trainer_cli.data.splits import HELD_OUT, split_rows
@@ -20,13 +22,17 @@ from trainer_cli.parts.loss import TargetForm
 
 @dataclass(frozen=True)
 class Dataset:
-    """Everything that a run needs of its data. `digest` is the sha256 of the files' bytes."""
+    """Everything that a run needs of its data.
+
+    `digest` is the sha256 of the files' bytes. `block`: the rows of a block, where rows are shuffled in blocks.
+    """
 
     train: Split
     validation: Split | None
     test: Split | None
     encoding: Encoding
     digest: str
+    block: int | None = None
 
 
 def prepare(
@@ -35,21 +41,49 @@ def prepare(
     targets: Mapping[str, TargetSpec],
     seed: int,
     tokens: Mapping[str, int | None] | None = None,
+    cache: Path | None = None,
 ) -> Dataset:
     """Read, split, scale and encode the data of a config.
 
     `folder` is the config's; `targets` says what the losses want, by name; targets that nobody wants are left out.
-    `tokens` names the inputs of whole numbers, and what they must stay below if it is known. Raises DataError, or
-    ConfigError if `data` lacks what the rest of the config needs.
+    `tokens` names the inputs of whole numbers, and what they must stay below if it is known. With a `cache` the rows
+    are files in this folder, and mapped. Raises DataError, or ConfigError if `data` lacks what the rest of the config
+    needs.
     """
-    table = source.read(folder)
+    bounds = tokens or {}
+    if cache is None:
+        return _encoded(source, source.read(folder), targets, seed, bounds, _in_memory)
+
+    def make(table: Table, encode: Encode) -> Any:
+        return _encoded(source, table, targets, seed, bounds, encode).encoding.to_json()
+
+    found = mapped(cache, source, folder, [targets, seed, bounds], make)
+    encoding = Encoding.from_json(found.facts)
+    train, validation, test = (found.splits.get(name) for name in ("train", *HELD_OUT))
+    assert train is not None
+    return Dataset(train, validation, test, encoding, encoding.digest, shuffled_blocks(train))
+
+
+def _in_memory(
+    name: str, encoding: Encoding, table: Table, rows: np.ndarray | None = None, with_target: bool = True
+) -> Split:
+    return encoding.encode(table, rows, with_target=with_target)
+
+
+def _encoded(
+    source: Source,
+    table: Table,
+    targets: Mapping[str, TargetSpec],
+    seed: int,
+    bounds: Mapping[str, int | None],
+    encode: Encode,
+) -> Dataset:
     check_targets(targets, list(table.targets))
     if isinstance(source.target_scaling, dict):
         for name in set(source.target_scaling) - set(targets):
             hint = f"targets: {', '.join(targets)}" if len(targets) > 1 else "give it without a name"
             path = ("data", "target_scaling", name)
             raise ConfigError([Problem(f"no loss takes a target `{name}`", path, hint)])
-    bounds = tokens or {}
     parts = _rows_by_part(source, table, seed, {name: spec.form for name, spec in targets.items()})
     encoding = Encoding(
         inputs={
@@ -68,9 +102,9 @@ def prepare(
     splits: dict[PartName, Split] = {}
     for name in ("train", *HELD_OUT):
         if name in parts:
-            splits[name] = encoding.encode(table, parts[name])
+            splits[name] = encode(name, encoding, table, parts[name], True)
         elif name in table.parts:
-            splits[name] = encoding.encode(table.parts[name])
+            splits[name] = encode(name, encoding, table.parts[name], None, True)
     return Dataset(splits["train"], splits.get("validation"), splits.get("test"), encoding, table.digest)
 
 
@@ -99,18 +133,32 @@ def apply(
     file: Path | None = None,
     part: PartName | None = None,
     with_target: bool = True,
+    cache: Path | None = None,
 ) -> Split:
     """Encode data for a trained model: another `file` of the source's kind, or a `part` of the source's own data.
 
-    With neither, all rows of the source's main file. Without `with_target` the target's column may be missing.
+    With neither, all rows of the source's main file. Without `with_target` the target's column may be missing. With a
+    `cache` the rows are files in this folder, and mapped.
     """
     if file is not None:
-        table = source.reading(file, encoding.learned, with_target).read(Path())
-        return encoding.encode(table, with_target=with_target)
-    source = source.informed(encoding.learned)
-    table = source.read(folder)
+        source, folder, part = source.reading(file, encoding.learned, with_target), Path(), None
+    else:
+        source = source.informed(encoding.learned)
+    if cache is None or not source.reads_blocks:
+        return _applied(encoding, source, source.read(folder), part, with_target, _in_memory)
+
+    def make(table: Table, encode: Encode) -> None:
+        _applied(encoding, source, table, part, with_target, encode)
+
+    facts = [encoding.to_json(), part, with_target]
+    return mapped(cache, source, folder, facts, make).splits[part or "all"]
+
+
+def _applied(
+    encoding: Encoding, source: Source, table: Table, part: PartName | None, with_target: bool, encode: Encode
+) -> Split:
     if part is None:
-        return encoding.encode(table, with_target=with_target)
+        return encode("all", encoding, table, None, with_target)
     forms = {name: target.form for name, target in encoding.targets.items()}
     parts = _rows_by_part(source, table, encoding.seed, forms)
     if part not in parts and part not in table.parts:
@@ -124,8 +172,8 @@ def apply(
             hint="name the file to use",
         )
     if part in table.parts:
-        return encoding.encode(table.parts[part], with_target=with_target)
-    return encoding.encode(table, parts[part], with_target=with_target)
+        return encode(part, encoding, table.parts[part], None, with_target)
+    return encode(part, encoding, table, parts[part], with_target)
 
 
 def blocks(encoding: Encoding, source: Source, file: Path, most: int) -> Iterator[Split]:

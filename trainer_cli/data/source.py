@@ -198,10 +198,10 @@ class TargetArray(NamedTuple):
 class Table(NamedTuple):
     """Everything that a source's files hold, an array per input and target.
 
-    `digest` is the sha256 of the files' bytes. `parts` holds the tables of "validation" and "test" where these have
-    their own files. `learned` is what the source must know to read new data alike, as plain values for JSON.
-    `split_by` are numbers for the column that `split` names, `(rows,)`: equal in a group, ascending in time.
-    `sample_weights`: how much each row counts, `(rows,)`, numbers of at least 0.
+    `digest` is the sha256 of the files' bytes, empty for a block of their rows. `parts` holds the tables of
+    "validation" and "test" where these have their own files. `learned` is what the source must know to read new
+    data alike, as plain values for JSON. `split_by` are numbers for the column that `split` names, `(rows,)`: equal
+    in a group, ascending in time. `sample_weights`: how much each row counts, `(rows,)`, numbers of at least 0.
     """
 
     inputs: dict[str, InputArray]
@@ -252,6 +252,14 @@ class Source(Part):
     has_columns: ClassVar[bool] = False
     """Whether `split` can name a column of the file."""
 
+    reads_blocks: ClassVar[bool] = False
+    """Whether `files` and `part_blocks` are there, so that there may be more rows than memory holds."""
+
+    memory: Literal["loaded", "mapped"] = Field(
+        default="loaded",
+        description="where rows are while they are trained on: loaded into memory; or mapped: converted once into "
+        "files that may be larger than memory, and shuffled in blocks",
+    )
     split: SplitSpec = Field(default_factory=lambda: SplitSpec(), description="which rows are held out")
     scaling: ScalingMode = Field(default="none", description=SCALING)
     target_scaling: TargetMode | dict[str, TargetMode] = Field(
@@ -281,6 +289,14 @@ class Source(Part):
         Raises DataError.
         """
         yield self.read(Path())
+
+    def files(self, folder: Path) -> dict[str, list[Path]]:
+        """The files of "train" and of the parts that have their own, in the order of their digest. Raises DataError."""
+        raise NotImplementedError
+
+    def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
+        """What `read` gives of one part of `files`, in tables of at most so many rows. Raises DataError."""
+        raise NotImplementedError
 
     def informed(self, learned: Mapping[str, Any]) -> Self:
         """This source for the data that it names, read by what was learned in training rather than learned anew."""
@@ -325,6 +341,18 @@ class Source(Part):
             absolute = [str((folder / path).absolute()) for path in paths]
             update[name] = absolute[0] if isinstance(getattr(self, name), str) else absolute
         return self.model_copy(update=update)
+
+    @model_validator(mode="after")
+    def _map_what_comes_in_blocks(self) -> Self:
+        if self.memory == "mapped" and not self.reads_blocks:
+            message = f"`{self.type}` needs all rows at once, and mapped data is read in blocks"
+            raise refusal([Refusal("not_in_blocks", message, "leave `memory` out", ("memory",))])
+        if self.memory == "mapped" and self.split.column is not None:
+            way = "time" if self.split.group is None else "group"
+            message = f"a split by {way} needs all rows at once, and mapped data is read in blocks"
+            hint = "give the parts files of their own, or leave `memory` out"
+            raise refusal([Refusal("not_in_blocks", message, hint, ("split", way))])
+        return self
 
     @model_validator(mode="after")
     def _hold_out_each_part_once(self) -> Self:

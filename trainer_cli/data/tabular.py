@@ -83,6 +83,7 @@ class TableSource(FileSource):
     """
 
     has_columns: ClassVar[bool] = True
+    reads_blocks: ClassVar[bool] = True
 
     target: Name | Names | dict[Name, Name | Names] | None = Field(
         default=None,
@@ -160,6 +161,14 @@ class TableSource(FileSource):
 
     def read(self, folder: Path) -> Table:
         paths, total = self._paths_by_part(folder)
+        files, chosen = self._opened(paths)
+        main = files.pop("train")
+        undivided = self.model_copy(update={"split": SplitSpec()})
+        parts = {name: undivided._read(part, chosen, total, {}) for name, part in files.items()}
+        return self._read(main, chosen, total, parts)
+
+    def _opened(self, paths: Mapping[str, Sequence[Path]]) -> tuple[dict[str, list[TableFile]], _Chosen]:
+        """The files of every part and what is read of them; all of them have what is needed."""
         files = {name: [self._open(path) for path in each] for name, each in paths.items()}
         everything = [file for part in files.values() for file in part]
         chosen = self._choose(everything[0].header())
@@ -169,16 +178,20 @@ class TableSource(FileSource):
         # Files of their own are no part of what is split.
         for file in files["train"]:
             file.header().positions(self._split_columns)
-        main = files.pop("train")
-        undivided = self.model_copy(update={"split": SplitSpec()})
-        parts = {name: undivided._read(part, chosen, total, {}) for name, part in files.items()}
-        return self._read(main, chosen, total, parts)
+        return files, chosen
 
     def blocks(self, most: int) -> Iterator[Table]:
-        chosen = _Chosen(dict(self._features or {}), {})
-        numbers, texts, gaps = self._wanted(chosen)
-        for path in expand(Path(), self.path):
-            for piece in self._open(path).pieces(numbers, texts, gaps, most):
+        files = [self._open(path) for path in expand(Path(), self.path)]
+        return self._in_blocks(files, _Chosen(dict(self._features or {}), {}), most)
+
+    def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
+        files, chosen = self._opened(self.files(folder))
+        return self._in_blocks(files[part], chosen, most)
+
+    def _in_blocks(self, files: Iterable[TableFile], chosen: _Chosen, most: int) -> Iterator[Table]:
+        wanted = self._wanted(chosen)
+        for file in files:
+            for piece in file.pieces(*wanted, most):
                 yield self._table([piece], chosen, "", {})
 
     def _sibling(self, file: Path) -> TableSource:
@@ -308,7 +321,11 @@ class TableSource(FileSource):
             learned={"features": chosen.features},
             split_by=next((split_numbers(self.split, cells[name], origin) for name in self._split_columns), None),
             sample_weights=next(
-                (checked_weights(numbers_of(cells[name], origin, name), origin, name) for name in self._weights), None
+                (
+                    checked_weights(numbers_of(cells[name], origin, name), origin, name, whole=bool(total))
+                    for name in self._weights
+                ),
+                None,
             ),
         )
 

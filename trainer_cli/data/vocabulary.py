@@ -19,6 +19,8 @@ UNKNOWN = "[UNK]"
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 """A word with its apostrophes, or a punctuation mark."""
 
+_ROWS_AT_ONCE = 1 << 14
+
 
 def by_frequency(counts: np.ndarray, names: Sequence[str], most: int | None) -> list[str]:
     """The tokens that occur, the most frequent first and equals in the order of their code points."""
@@ -66,8 +68,12 @@ def fit_vocabulary(given: InputArray, rows: np.ndarray | None, bound: int | None
     names, most, fixed = given.words
     tokens = fixed
     if tokens is None:
-        codes = given.values if rows is None else given.values[rows]
-        counts = np.bincount(codes[codes >= 0], minlength=len(names))
+        counts = np.zeros(len(names), np.int64)
+        # Block by block: there may be more rows than memory holds.
+        for begin in range(0, len(given.values) if rows is None else len(rows), _ROWS_AT_ONCE):
+            chosen = slice(begin, begin + _ROWS_AT_ONCE)
+            codes = given.values[chosen if rows is None else rows[chosen]]
+            counts += np.bincount(codes[codes >= 0], minlength=len(names))
         tokens = tuple(by_frequency(counts, names, None if most is None else most - 2))
     check_room(given.origin.file, len(tokens) + 2, bound)
     return Vocabulary(given.values.shape[1:], tokens)

@@ -16,13 +16,18 @@ ClassWeights: TypeAlias = Literal["balanced"] | Mapping[str, float]
 Path: TypeAlias = tuple[str | int, ...]
 
 
-def checked_weights(values: NDArray[np.float64], origin: Origin, name: str) -> NDArray[np.float64]:
-    """Sample weights `(rows,)`, which are finite. Raises DataError for one below 0, and where all are 0."""
+def checked_weights(
+    values: NDArray[np.float64], origin: Origin, name: str, *, whole: bool = True
+) -> NDArray[np.float64]:
+    """Sample weights `(rows,)`, which are finite. Raises DataError for one below 0, and where all are 0.
+
+    Of a block of rows, which is not the `whole`, all may be 0.
+    """
     bad = values < 0
     if bad.any():
         row = int(np.argmax(bad))
         raise DataError(f"{origin.at(row)}: the sample weight `{name}` is {values[row]:g}, below 0")
-    if not values.any():
+    if whole and not values.any():
         raise DataError(f"{origin.file}: all sample weights `{name}` are 0, so no row counts")
     return values
 

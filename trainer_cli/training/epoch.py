@@ -20,6 +20,7 @@ SLICE_SECONDS = 0.075
 """Long enough to amortise a native call, short enough for a progress bar and Ctrl-C."""
 _LARGEST_GROWTH = 8
 _EVALUATION_ROWS = 1 << 16
+_MIXED_BLOCKS = 64
 
 
 def open_training_target(name: str, threads: int | None) -> Target:
@@ -77,11 +78,27 @@ class EpochInputs:
         return start.steps + -(-(len(self.order) - start.position) // self.batch_size)
 
 
-def row_order(rows: int, shuffle: bool, seed: int, phase: int, epoch: int) -> NDArray[np.int32]:
-    """The order in which an epoch visits the rows: a function of (seed, phase, epoch) alone."""
+def row_order(
+    rows: int, shuffle: bool, seed: int, phase: int, epoch: int, block: int | None = None
+) -> NDArray[np.int32]:
+    """The order in which an epoch visits the rows: a function of (seed, phase, epoch), of `rows` and `block` alone.
+
+    With a `block` of rows, blocks are drawn and the rows of 64 of them mixed, then those of the next 64: so many rows
+    are in use at a time. Where that is all of them, the order is that without blocks.
+    """
     if not shuffle:
         return np.arange(rows, dtype=np.int32)
-    return RandomStream(seed, "shuffle", phase, epoch).permutation(rows).astype(np.int32)
+    stream = RandomStream(seed, "shuffle", phase, epoch)
+    if block is None or rows <= block * _MIXED_BLOCKS:
+        return stream.permutation(rows).astype(np.int32)
+    drawn = stream.permutation(-(-rows // block))
+    order, end = np.empty(rows, np.int32), 0
+    for first in range(0, len(drawn), _MIXED_BLOCKS):
+        mixed = (drawn[first : first + _MIXED_BLOCKS, np.newaxis] * block + np.arange(block)).ravel()
+        mixed = mixed[mixed < rows]  # the last block may be shorter
+        order[end : end + len(mixed)] = mixed[stream.permutation(len(mixed))]
+        end += len(mixed)
+    return order
 
 
 def phase_seed(seed: int, phase: int) -> int:

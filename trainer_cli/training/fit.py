@@ -208,13 +208,13 @@ class _Run:
 
     def _epoch(self, plan: PhasePlan, pacer: Pacer) -> Iterator[Event]:
         state, counters = self.state, self.state.counters
-        epoch = counters.epoch
-        order = row_order(plan.dataset.train.rows, plan.fit.shuffle, state.seed, plan.position, epoch)
+        epoch, dataset = counters.epoch, plan.dataset
+        order = row_order(dataset.train.rows, plan.fit.shuffle, state.seed, plan.position, epoch, dataset.block)
         left = self._steps_left()
         if left is not None:
             order = order[: counters.position + left * plan.fit.batch_size]
         inputs = EpochInputs(
-            split=plan.dataset.train,
+            split=dataset.train,
             order=order,
             batch_size=plan.fit.batch_size,
             first_step=counters.optimizer_step - counters.epoch_steps,
@@ -254,7 +254,7 @@ class _Run:
         trained = self._state_within(plan, progress)
         if trained.non_finite():
             raise diverged(steps)
-        if len(order) < plan.dataset.train.rows:
+        if len(order) < dataset.train.rows:
             # What is measured below is told, but the checkpoint stays in the midst of the epoch: to resume from there
             # leads to the same bits as no limit at all.
             self.saving.save(trained)

@@ -17,6 +17,7 @@ from trainer_cli.data.source import SAMPLE_WEIGHT, PartName, Source, Split
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.training.averages import evaluated_weights
 from trainer_cli.training.checkpoints import CheckpointError, find_checkpoint, import_weights, read_checkpoint
+from trainer_cli.training.data_cache import data_cache
 from trainer_cli.training.epoch import open_training_target
 from trainer_cli.training.phases import check_weights
 from trainer_cli.training.preparation import input_specs, specs_in_memory
@@ -46,7 +47,15 @@ class TrainedModel:
         """Rows of another file, or of a part of the config's own data. Raises DataError."""
         if file is not None:
             check_there(file)
-        return apply(self.encoding, self.source, self.folder, file=file, part=part, with_target=with_target)
+        return apply(
+            self.encoding,
+            self.source,
+            self.folder,
+            file=file,
+            part=part,
+            with_target=with_target,
+            cache=data_cache(self.source),
+        )
 
     def blocks(self, file: Path, most: int) -> Iterator[Split]:
         """Rows of another file or, as `-`, of the standard input, about `most` at a time. Raises DataError."""
@@ -133,5 +142,5 @@ def _from_config(loaded: LoadedConfig, file: Path) -> TrainedModel:
         raise ConfigError([Problem("the config names no `data`, so it is not known how to encode any")])
     phase = phase_count(config) - 1
     program = build_program(config, input_specs(config.data.signature(loaded.folder)), phase=phase)
-    dataset = prepare(config.data, loaded.folder, program.targets, config.seed, program.tokens)
+    dataset = prepare(config.data, loaded.folder, program.targets, config.seed, program.tokens, data_cache(config.data))
     return TrainedModel(config, loaded.folder, phase, dataset.encoding, file)

@@ -15,6 +15,7 @@ from trainer_cli.data.source import Signature, check_targets
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.parts.optimizer import Optimizer
 from trainer_cli.training.compiled import check_compiled
+from trainer_cli.training.data_cache import data_cache
 from trainer_cli.training.memory import check_memory
 from trainer_cli.training.monitor import Direction, check_monitors, default_monitor, direction
 from trainer_cli.training.plateau import misfit
@@ -71,7 +72,9 @@ def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
     for setting, program in zip(settings, programs, strict=True):
         key = tuple(program.targets.items())
         if key not in datasets:
-            datasets[key] = prepare(config.data, folder, program.targets, config.seed, program.tokens)
+            datasets[key] = prepare(
+                config.data, folder, program.targets, config.seed, program.tokens, data_cache(config.data)
+            )
         dataset = weighed(datasets[key], program)
         found, scalings = specs_in_memory(dataset.train, dataset.encoding), dataset.encoding.target_scalings
         if found != program.inputs or scalings:

@@ -133,7 +133,7 @@ class _Runner:
         self._first = program.initial_state(seed)
         self._leaves = {name: aligned_floats(values.shape) for name, values in self._first.items()}
         self._seed = phase_seed(seed, phase.position)
-        self._rows = row_order(split.rows, phase.fit.shuffle, seed, phase.position, 0)
+        self._rows = row_order(split.rows, phase.fit.shuffle, seed, phase.position, 0, phase.dataset.block)
         self._begin()
 
     def _begin(self) -> None:

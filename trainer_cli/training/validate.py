@@ -15,6 +15,7 @@ from trainer_cli.config.schema import phase_count, phase_settings
 from trainer_cli.data.source import Signature
 from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
 from trainer_cli.training.compiled import check_compiled
+from trainer_cli.training.data_cache import data_cache
 from trainer_cli.training.memory import check_memory
 from trainer_cli.training.preparation import compile_phases, input_specs, phase_path, weighed
 
@@ -109,7 +110,9 @@ def _check_phases(loaded: LoadedConfig, read_data: bool, found: Validation) -> N
         for program in programs:
             key = tuple(program.targets.items())
             if key not in datasets:
-                datasets[key] = prepare(config.data, loaded.folder, program.targets, config.seed, program.tokens)
+                datasets[key] = prepare(
+                    config.data, loaded.folder, program.targets, config.seed, program.tokens, data_cache(config.data)
+                )
             weighed(datasets[key], program)
 
 

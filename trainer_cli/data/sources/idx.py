@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ClassVar, Self
 
@@ -46,6 +46,7 @@ class Idx(Source):
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ("folder", "images", "labels", "test_images", "test_labels")
+    reads_blocks: ClassVar[bool] = True
 
     folder: Name | None = Field(default=None, description="the folder that holds the files under their usual names")
     images: Name | None = Field(default=None, description="the file of images, if not given by `folder`")
@@ -78,7 +79,7 @@ class Idx(Source):
 
     def read(self, folder: Path) -> Table:
         parts = self._files(folder)
-        total = digest([path for pair in parts.values() for path in pair if path is not None])
+        total = digest([path for paths in self.files(folder).values() for path in paths])
         others = {name: _read_pair(*pair, total, {}) for name, pair in parts.items() if name != "train"}
         table = _read_pair(*parts["train"], total, others)
         for other in others.values():
@@ -87,6 +88,23 @@ class Idx(Source):
                 shapes = f"{_times(there)}, those to train on {_times(here)}"
                 raise DataError(f"{other.file}: its images are {shapes}")
         return table
+
+    def files(self, folder: Path) -> dict[str, list[Path]]:
+        return {name: [path for path in pair if path is not None] for name, pair in self._files(folder).items()}
+
+    def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
+        images, labels = self._files(folder)[part]
+        pixels = _blocks(images, most)
+        if labels is None:
+            yield from (_pair(images, block, begin, None, None) for begin, block in pixels)
+            return
+        shapes = []
+        for path in (images, labels):
+            with open_bytes(path) as file:
+                shapes.append(_header(file, path))
+        _check_pair(images, shapes[0], labels, shapes[1])
+        for (begin, block), (_, numbers) in zip(pixels, _blocks(labels, most), strict=True):
+            yield _pair(images, block, begin, labels, numbers)
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
         labels = file.with_name(file.name.replace("images", "labels").replace("idx3", "idx1"))
@@ -142,36 +160,61 @@ def _existing(folder: Path, name: str) -> Path | None:
 
 
 def _read_pair(images: Path, labels: Path | None, total: str, parts: dict[str, Table]) -> Table:
-    pixels = _read(images)
-    if pixels.ndim < 2:
+    pixels, numbers = _read(images), None if labels is None else _read(labels)
+    _check_pair(images, pixels.shape, labels, None if numbers is None else numbers.shape)
+    return _pair(images, pixels, 0, labels, numbers)._replace(digest=total, parts=parts)
+
+
+def _check_pair(images: Path, pixels: tuple[int, ...], labels: Path | None, numbers: tuple[int, ...] | None) -> None:
+    """Raise a DataError if the shapes are not those of images and their labels."""
+    if len(pixels) < 2:
         raise DataError(f"{images}: holds labels (one axis), expected images")
-    targets: dict[str, TargetArray] = {}
-    if labels is not None:
-        numbers = _read(labels)
-        if numbers.ndim != 1:
-            raise DataError(f"{labels}: holds images ({numbers.ndim} axes), expected labels")
-        if len(numbers) != len(pixels):
-            raise DataError(f"{labels}: holds {len(numbers):,} labels for the {len(pixels):,} images of {images.name}")
-        targets[TARGET] = TargetArray(numbers, Origin(str(labels), "item"), (TARGET,))
-    return Table(
-        inputs={INPUT: InputArray(pixels, Origin(str(images), "item"))},
-        targets=targets,
-        digest=total,
-        parts=parts,
-    )
+    if numbers is not None and len(numbers) != 1:
+        raise DataError(f"{labels}: holds images ({len(numbers)} axes), expected labels")
+    if numbers is not None and numbers[0] != pixels[0]:
+        raise DataError(f"{labels}: holds {numbers[0]:,} labels for the {pixels[0]:,} images of {images.name}")
+
+
+def _pair(images: Path, pixels: np.ndarray, first: int, labels: Path | None, numbers: np.ndarray | None) -> Table:
+    """Images and their labels from the row `first` on."""
+    targets = {}
+    if numbers is not None:
+        targets[TARGET] = TargetArray(numbers, Origin(str(labels), "item", first), (TARGET,))
+    return Table({INPUT: InputArray(pixels, Origin(str(images), "item", first))}, targets, "")
+
+
+def _blocks(path: Path, most: int) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of a file, so many at a time, each with the number of its first."""
+    with open_bytes(path) as file:
+        shape = _sound_header(file, path)
+        for begin in range(0, shape[0], most):
+            wanted = (min(most, shape[0] - begin), *shape[1:])
+            # `read_exactly` would want that nothing is left behind.
+            content = file.read(math.prod(wanted))
+            if len(content) < math.prod(wanted):
+                raise DataError(f"{path}: ends before the {shape[0]:,} rows that its header announces")
+            yield begin, np.frombuffer(content, np.uint8).reshape(wanted)
+        if file.read(1):
+            raise DataError(f"{path}: holds more than the {math.prod(shape):,} bytes that its header announces")
 
 
 def _read(path: Path) -> np.ndarray:
     with open_bytes(path) as file:
-        shape = _header(file, path)
-        # A file cannot hold more than it weighs, packed or not: checked before anything of that size is made.
-        held = path.stat().st_size * (GREATEST_EXPANSION if path.suffix == ".gz" else 1)
-        size = math.prod(shape)
-        if size > held:
-            announced = f"{size:,} bytes ({_times(shape)})"
-            raise DataError(f"{path}: its header announces {announced}, far more than the file holds")
-        content = read_exactly(file, path, size)
+        shape = _sound_header(file, path)
+        content = read_exactly(file, path, math.prod(shape))
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _sound_header(file: BinaryIO, path: Path) -> tuple[int, ...]:
+    """The shape that a file announces, if it can hold so much."""
+    shape = _header(file, path)
+    # A file cannot hold more than it weighs, packed or not: checked before anything of that size is made.
+    held = path.stat().st_size * (GREATEST_EXPANSION if path.suffix == ".gz" else 1)
+    size = math.prod(shape)
+    if size > held:
+        announced = f"{size:,} bytes ({_times(shape)})"
+        raise DataError(f"{path}: its header announces {announced}, far more than the file holds")
+    return shape
 
 
 def _header(file: BinaryIO, path: Path) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
@@ -57,6 +57,7 @@ class JsonLines(TokenSource):
     """
 
     has_columns: ClassVar[bool] = True
+    reads_blocks: ClassVar[bool] = True
 
     input: Name | Names | Annotated[dict[Name, Name | Names], Field(min_length=1)] = Field(
         description="the key of the input, or several with a number each; by input name if there are several inputs"
@@ -115,14 +116,22 @@ class JsonLines(TokenSource):
         return self._table(_each(files["train"]), layouts, total, parts)
 
     def blocks(self, most: int) -> Iterator[Table]:
-        layouts = None
-        for path in expand(Path(), self.path):
+        return self._in_blocks(expand(Path(), self.path), None, most)
+
+    def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
+        files = self.files(folder)
+        first = files["train"][0]
+        return self._in_blocks(files[part], self._layouts(first, records_of(first)), most)
+
+    def _in_blocks(self, paths: Sequence[Path], layouts: dict[str, Layout] | None, most: int) -> Iterator[Table]:
+        """The rows of files; inputs look as in the first block where no layouts are given."""
+        for path in paths:
             rows = records_of(path)
             while block := list(islice(rows, most)):
                 layouts = layouts or self._layouts(path, block)
                 yield self._table([(path, block)], layouts, "", {})
         if layouts is None:
-            raise DataError(f"{self.path}: holds no rows")
+            raise DataError(f"{paths[0]}: holds no rows")
 
     def _is_weighted(self, file: Path) -> bool:
         return self.weighted and any(self.sample_weight in record for _, record in islice(records_of(file), 1))
@@ -192,7 +201,9 @@ class JsonLines(TokenSource):
             digest=total,
             parts=parts,
             split_by=split_numbers(self.split, split_by, origin) if split_by else None,
-            sample_weights=None if weights is None else checked_weights(weights.array()[:, 0], origin, weights.keys[0]),
+            sample_weights=None
+            if weights is None
+            else checked_weights(weights.array()[:, 0], origin, weights.keys[0], whole=bool(total)),
         )
 
     def _split_text(self, record: dict[str, Any], where: str) -> str:

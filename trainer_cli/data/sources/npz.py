@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Annotated, Any, ClassVar, Self
 
@@ -49,6 +50,7 @@ class Npz(Source):
 
     path_fields: ClassVar[tuple[str, ...]] = ("path",)
     has_columns: ClassVar[bool] = True
+    reads_blocks: ClassVar[bool] = True
 
     path: Key = Field(description="the archive, relative to the config's folder")
     input: Keys = Field(default="x", description="key of the array of inputs")
@@ -125,6 +127,18 @@ class Npz(Source):
                         raise DataError(f"{path}, array `{keys[name]}`: its rows have shape {shapes}")
         return table
 
+    def files(self, folder: Path) -> dict[str, list[Path]]:
+        # One archive holds all parts.
+        return {"train": [folder / self.path], **{part: [] for part in self.own_parts}}
+
+    def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
+        prefix = "" if part == "train" else f"{part}_"
+        keys = [getattr(self, f"{prefix}{role}") for role in _ROLES]
+        each = [key for given in keys for key in _by_name(given, "").values()]
+        with _open(folder / self.path) as archive:
+            for block in archive.blocks(each, most):
+                yield _table(block, keys, "", {})
+
     def _split_numbers(self, archive: _Archive, key: str, rows: int) -> np.ndarray:
         """The array that the split goes by: numbers, or texts."""
         values = archive.target(key)
@@ -132,7 +146,7 @@ class Npz(Source):
             raise DataError(f"{archive.path}, array `{key}`: has the shape {values.shape}, and there are {rows:,} rows")
         if values.dtype.kind != "U":
             return values
-        return split_numbers(self.split, values.tolist(), Origin(f"{archive.path}, array `{key}`"))
+        return split_numbers(self.split, values.tolist(), archive.origin(key))
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
         weighted = self.weighted and with_target
@@ -159,11 +173,62 @@ def arrays(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     return found
 
 
-class _Archive:
+class _Arrays(ABC):
+    """Arrays by their keys, rows first; `first` is the number of their first row."""
+
+    def __init__(self, path: Path, first: int = 0) -> None:
+        self.path = path
+        self.first = first
+
+    @abstractmethod
+    def read(self, key: str) -> np.ndarray:
+        """An array as it is."""
+
+    def origin(self, key: str) -> Origin:
+        return Origin(f"{self.path}, array `{key}`", first=self.first)
+
+    def numbers(self, key: str) -> np.ndarray:
+        """A numeric array: uint8 and floats as they are, other numbers as float64. All values are finite."""
+        array = self.read(key)
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"{self.path}, array `{key}`: expected numbers, found elements of type {array.dtype}")
+        if array.dtype.kind == "f":
+            if array.dtype not in (np.float32, np.float64):
+                array = array.astype(np.float64)
+            finite = np.isfinite(array)
+            if not finite.all():
+                place = np.unravel_index(int(np.argmin(finite)), array.shape)
+                where = ", ".join(str(int(index)) for index in place[1:])
+                raise DataError(
+                    f"{self.origin(key).at(int(place[0]))}{f', element [{where}]' if where else ''}: "
+                    f"expected a finite number, found `{array[place]}`"
+                )
+        elif array.dtype != np.uint8:
+            array = array.astype(np.float64)
+        return array
+
+    def target(self, key: str) -> np.ndarray:
+        """Numbers, or text for class names."""
+        array = self.read(key)
+        return array if array.dtype.kind == "U" else self.numbers(key)
+
+
+class _Block(_Arrays):
+    """Some rows of arrays."""
+
+    def __init__(self, path: Path, first: int, arrays: Mapping[str, np.ndarray]) -> None:
+        super().__init__(path, first)
+        self._arrays = arrays
+
+    def read(self, key: str) -> np.ndarray:
+        return self._arrays[key]
+
+
+class _Archive(_Arrays):
     """An open `.npz` file: a zip file whose members are `.npy` files."""
 
     def __init__(self, path: Path, members: zipfile.ZipFile) -> None:
-        self.path = path
+        super().__init__(path)
         self._members = members
         self._weight = path.stat().st_size
 
@@ -187,32 +252,32 @@ class _Archive:
             raise DataError(f"{self.path}, array `{key}`: holds no rows (shape {shape})")
         return shape, dtype
 
-    def numbers(self, key: str) -> np.ndarray:
-        """A numeric array: uint8 and floats as they are, other numbers as float64. All values are finite."""
-        array = self._read(key)
-        if array.dtype.kind not in "biuf":
-            raise DataError(f"{self.path}, array `{key}`: expected numbers, found elements of type {array.dtype}")
-        if array.dtype.kind == "f":
-            if array.dtype not in (np.float32, np.float64):
-                array = array.astype(np.float64)
-            finite = np.isfinite(array)
-            if not finite.all():
-                place = np.unravel_index(int(np.argmin(finite)), array.shape)
-                where = ", ".join(str(int(index)) for index in place[1:])
-                raise DataError(
-                    f"{self.path}, array `{key}`, row {int(place[0])}{f', element [{where}]' if where else ''}: "
-                    f"expected a finite number, found `{array[place]}`"
-                )
-        elif array.dtype != np.uint8:
-            array = array.astype(np.float64)
-        return array
+    def blocks(self, keys: list[str], most: int) -> Iterator[_Block]:
+        """The rows of these arrays, so many at a time. Raises DataError where their numbers of rows differ."""
+        headers = {key: self.header(key) for key in keys}
+        rows = {key: shape[0] for key, (shape, _) in headers.items()}
+        for key, count in rows.items():
+            if count != rows[keys[0]]:
+                message = f"`{key}` has {count:,} rows, `{keys[0]}` has {rows[keys[0]]:,}"
+                raise DataError(f"{self.path}: {message}")
+        with ExitStack() as stack:
+            files = {}
+            for key in headers:
+                files[key] = stack.enter_context(self._members.open(self._member(key)))
+                if _read_header(files[key], "")[1] and len(headers[key][0]) > 1:
+                    raise DataError(
+                        f"{self.path}, array `{key}`: is stored column by column, and cannot be read in blocks of rows",
+                        hint="store `numpy.ascontiguousarray` of it, or leave `memory` out",
+                    )
+            for begin in range(0, rows[keys[0]], most):
+                block = {}
+                for key, (shape, dtype) in headers.items():
+                    wanted = (min(most, shape[0] - begin), *shape[1:])
+                    content = files[key].read(math.prod(wanted) * dtype.itemsize)
+                    block[key] = np.frombuffer(content, dtype).reshape(wanted)
+                yield _Block(self.path, begin, block)
 
-    def target(self, key: str) -> np.ndarray:
-        """Numbers, or text for class names."""
-        _, dtype = self.header(key)
-        return self._read(key) if dtype.kind == "U" else self.numbers(key)
-
-    def _read(self, key: str) -> np.ndarray:
+    def read(self, key: str) -> np.ndarray:
         self.header(key)
         with self._members.open(self._member(key)) as file:
             return np.ascontiguousarray(np.lib.format.read_array(file, allow_pickle=False))
@@ -249,7 +314,7 @@ def _by_name(keys: str | dict[str, str] | None, single: str) -> dict[str, str]:
     return {single: keys} if isinstance(keys, str) else keys
 
 
-def _table(archive: _Archive, keys: list[Any], total: str, parts: dict[str, Table]) -> Table:
+def _table(archive: _Arrays, keys: list[Any], total: str, parts: dict[str, Table]) -> Table:
     """The arrays of a part; `keys` are those of its inputs, of its targets and of its weights."""
     inputs, targets, weights = keys
     given = {}
@@ -257,12 +322,12 @@ def _table(archive: _Archive, keys: list[Any], total: str, parts: dict[str, Tabl
         values = archive.numbers(key)
         if values.ndim == 1:
             values = values[:, np.newaxis]
-        given[name] = InputArray(values, Origin(f"{archive.path}, array `{key}`"))
+        given[name] = InputArray(values, archive.origin(key))
     wanted = {
-        name: TargetArray(archive.target(key), Origin(f"{archive.path}, array `{key}`"), (key,))
+        name: TargetArray(archive.target(key), archive.origin(key), (key,))
         for name, key in _by_name(targets, TARGET).items()
     }
-    counts = {} if weights is None else {weights: _weights(archive, weights)}
+    counts = {} if weights is None else {weights: _weights(archive, weights, bool(total))}
     arrays: list[InputArray | TargetArray] = [*given.values(), *wanted.values(), *counts.values()]
     for array in arrays[1:]:
         if len(array.values) != len(arrays[0].values):
@@ -273,9 +338,9 @@ def _table(archive: _Archive, keys: list[Any], total: str, parts: dict[str, Tabl
     return Table(given, wanted, total, parts, sample_weights=counts[weights].values if weights is not None else None)
 
 
-def _weights(archive: _Archive, key: str) -> TargetArray:
+def _weights(archive: _Arrays, key: str, whole: bool) -> TargetArray:
     """How much each row counts, `(rows,)`."""
-    values, origin = archive.numbers(key).astype(np.float64), Origin(f"{archive.path}, array `{key}`")
+    values, origin = archive.numbers(key).astype(np.float64), archive.origin(key)
     if values.size != len(values):
         raise DataError(f"{origin.file}: sample weights are one number per row, not rows of shape {values.shape[1:]}")
-    return TargetArray(checked_weights(values.reshape(-1), origin, key), origin, (key,))
+    return TargetArray(checked_weights(values.reshape(-1), origin, key, whole=whole), origin, (key,))

@@ -1,0 +1,277 @@
+"""Mapped data: the same rows and encodings as loaded data, read in blocks; converted once, and again after damage."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer_cli.data import mapped
+from trainer_cli.data.prepare import Dataset, apply, prepare
+from trainer_cli.data.source import Source, Split
+from trainer_cli.data.sources.csv import Csv
+from trainer_cli.data.sources.idx import Idx
+from trainer_cli.data.sources.json_lines import JsonLines
+from trainer_cli.data.sources.npz import Npz
+from trainer_cli.data.targets import TargetSpec
+from trainer_cli.errors import DataError, ResourceError
+from trainer_cli.parts.families import SOURCES
+
+ROWS = 230
+DIVIDED = {"validation": 0.2, "test": 0.1}
+LABELS = {"target": TargetSpec("labels", None)}
+NUMBERS = {"target": TargetSpec("values", (1,))}
+
+
+def table(folder: Path, separator: str = ",") -> None:
+    draw = np.random.default_rng(3)
+    lines = [separator.join(("a", "b", "city", "day", "ok", "note", "y", "price", "w"))]
+    for row in range(ROWS):
+        cells = [
+            f"{draw.normal():.4f}",
+            "" if row % 7 == 0 else str(row * row),
+            # Categories whose order of appearance differs from block to block.
+            ["Rome", "Oslo", "Bonn", "?"][(row * row // 5) % 4],
+            f"2024-0{1 + row % 9}-11",
+            "yes" if row % 3 else "no",
+            f"word{row % 11} and word{row % 5}",
+            ["cat", "dog", "eel"][row * row % 3],
+            f"{draw.normal() + 30:.3f}",
+            "0" if row < 60 else "2",
+        ]
+        lines.append(separator.join(cells))
+    (folder / "t.csv").write_text("\n".join(lines) + "\n")
+
+
+def json_rows(folder: Path) -> None:
+    rows = [{"words": f"w{row % 13} of w{row * row % 7}", "y": row % 3} for row in range(ROWS)]
+    (folder / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def archive(folder: Path) -> None:
+    draw = np.random.default_rng(1)
+    names = np.asarray(["cat", "horse", "o"])[draw.integers(0, 3, ROWS)]
+    np.savez(
+        folder / "t.npz",
+        x=draw.normal(size=(ROWS, 3, 2)).astype(np.float32),
+        y=names,
+        xt=np.ones((9, 3, 2)),
+        yt=names[:9],
+    )
+
+
+def images(folder: Path) -> None:
+    pixels, labels = np.arange(ROWS * 12) % 251, np.arange(ROWS) % 10
+    (folder / "train-images-idx3-ubyte").write_bytes(
+        struct.pack(">4B3I", 0, 0, 8, 3, ROWS, 4, 3) + pixels.astype(np.uint8).tobytes()
+    )
+    (folder / "train-labels-idx1-ubyte").write_bytes(
+        struct.pack(">4BI", 0, 0, 8, 1, ROWS) + labels.astype(np.uint8).tobytes()
+    )
+
+
+CITY = {"kind": "categorical", "missing": "median"}
+KINDS = [
+    pytest.param(Csv, table, {"features": ["a"], "target": "y", "scaling": "standardize"}, LABELS, id="plain numbers"),
+    pytest.param(
+        Csv,
+        table,
+        {
+            "features": ["a", "b", "city", "day", "ok"],
+            "target": "price",
+            "target_scaling": "standardize",
+            "scaling": "standardize",
+            "sample_weight": "w",
+            "columns": {
+                "b": {"missing": "median", "clip": [0.1, 0.9]},
+                "city": CITY,
+                "day": {"kind": "date"},
+                "ok": {"kind": "boolean"},
+            },
+        },
+        NUMBERS,
+        id="columns",
+    ),
+    pytest.param(
+        Csv,
+        table,
+        {
+            "features": {"n": ["a"], "c": ["city"], "t": ["note"]},
+            "target": "y",
+            "columns": {
+                "city": {"kind": "categorical", "encoding": "integer", "missing": "zero"},
+                "note": {"kind": "text", "length": 4},
+            },
+        },
+        LABELS,
+        id="inputs",
+    ),
+    pytest.param(JsonLines, json_rows, {"input": "words", "target": "y", "sequence": {"length": 4}}, LABELS, id="json"),
+    pytest.param(Npz, archive, {"scaling": "min_max"}, LABELS, id="npz"),
+    pytest.param(Idx, images, {"folder": "."}, LABELS, id="idx"),
+]  # fmt: skip
+PATHS = {Csv: {"path": "t.csv"}, JsonLines: {"path": "t.jsonl"}, Npz: {"path": "t.npz"}, Idx: {}}
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapped, "_BLOCK_ROWS", 17)
+
+
+def assert_same(found: Split, expected: Split) -> None:
+    assert found.rows == expected.rows
+    assert found.arrays.keys() == expected.arrays.keys()
+    for name, values in expected.arrays.items():
+        assert found.arrays[name].dtype == values.dtype
+        assert np.array_equal(found.arrays[name], values), name
+
+
+def assert_same_data(found: Dataset, expected: Dataset) -> None:
+    assert json.dumps(found.encoding.to_json()) == json.dumps(expected.encoding.to_json())
+    assert found.digest == expected.digest
+    for name in ("train", "validation", "test"):
+        one, other = getattr(found, name), getattr(expected, name)
+        assert (one is None) == (other is None)
+        if other is not None:
+            assert_same(one, other)
+
+
+@pytest.mark.parametrize(("kind", "write", "options", "targets"), KINDS)
+def test_mapped_data_is_what_loaded_data_is(
+    tmp_path: Path, kind: type[Source], write: Callable[[Path], None], options: dict[str, Any], targets: Any
+):
+    write(tmp_path)
+    given = {**PATHS[kind], **options, "split": {**DIVIDED, "stratify": targets is LABELS}}
+    expected = prepare(kind(**given), tmp_path, targets, 5)
+    source = kind(**given, memory="mapped")
+    found = prepare(source, tmp_path, targets, 5, cache=tmp_path / "cache")
+    assert_same_data(found, expected)
+    assert found.block is not None
+    assert expected.block is None
+    again = prepare(source, tmp_path, targets, 5, cache=tmp_path / "cache")
+    assert_same_data(again, expected)
+    for part in ("test", None):
+        one = apply(found.encoding, source, tmp_path, part=part, cache=tmp_path / "cache")
+        assert_same(one, apply(expected.encoding, source, tmp_path, part=part))
+
+
+def test_parts_with_files_of_their_own(tmp_path: Path):
+    archive(tmp_path)
+    given = {"path": "t.npz", "test_input": "xt", "test_target": "yt"}
+    found = prepare(Npz(**given, memory="mapped"), tmp_path, LABELS, 0, cache=tmp_path / "cache")
+    assert_same_data(found, prepare(Npz(**given), tmp_path, LABELS, 0))
+
+
+def test_parquet(tmp_path: Path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    words = ["Rome", "Oslo", None, "Bonn"]
+    columns = {"a": np.arange(90.0), "city": [words[row // 5 % 4] for row in range(90)], "y": np.arange(90) % 3}
+    parquet.write_table(pa.table(columns), tmp_path / "t.parquet", row_group_size=40)
+    kind = SOURCES.find("parquet")
+    given = {"path": "t.parquet", "target": "y", "split": DIVIDED, "columns": {"city": CITY}}
+    source = kind.model_validate({**given, "memory": "mapped"})
+    found = prepare(source, tmp_path, LABELS, 0, cache=tmp_path / "cache")
+    assert_same_data(found, prepare(kind.model_validate(given), tmp_path, LABELS, 0))
+
+
+def test_rows_are_in_files_that_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    table(tmp_path)
+    source = Csv(path="t.csv", features=["a"], target="y", memory="mapped")
+    cache = tmp_path / "cache"
+    (values,) = prepare(source, tmp_path, LABELS, 0, cache=cache).train.inputs.values()
+    assert isinstance(values.base, np.memmap)
+    assert not values.flags.writeable
+    (place,) = cache.iterdir()
+    assert not list(place.glob("raw*"))
+    monkeypatch.setattr(Csv, "part_blocks", lambda *_: pytest.fail("converted again"))
+    prepare(source, tmp_path, LABELS, 0, cache=cache)
+
+
+@pytest.mark.parametrize("change", ["seed", "scaling", "file"])
+def test_whatever_shapes_the_arrays_makes_new_ones(tmp_path: Path, change: str):
+    table(tmp_path)
+    source = Csv(path="t.csv", features=["a"], target="y", memory="mapped", split=DIVIDED)
+    cache = tmp_path / "cache"
+    prepare(source, tmp_path, LABELS, 0, cache=cache)
+    if change == "scaling":
+        source = source.model_copy(update={"scaling": "min_max"})
+    if change == "file":
+        text = (tmp_path / "t.csv").read_text()
+        (tmp_path / "t.csv").write_text(text.replace("cat", "dog", 1))
+    found = prepare(source, tmp_path, LABELS, int(change == "seed"), cache=cache)
+    assert len(list(cache.iterdir())) == 2
+    assert_same_data(found, prepare(source, tmp_path, LABELS, int(change == "seed")))
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "index"])
+def test_a_damaged_folder_is_made_again(tmp_path: Path, damage: str):
+    table(tmp_path)
+    source = Csv(path="t.csv", features=["a"], target="y", memory="mapped")
+    cache = tmp_path / "cache"
+    prepare(source, tmp_path, LABELS, 0, cache=cache)
+    (place,) = cache.iterdir()
+    if damage == "cut":
+        (place / "train.inputs.0").write_bytes(b"1234")
+    elif damage == "gone":
+        (place / "train.inputs.0").unlink()
+    else:
+        (place / "index.json").write_text("{")
+    assert_same_data(prepare(source, tmp_path, LABELS, 0, cache=cache), prepare(source, tmp_path, LABELS, 0))
+
+
+def test_an_error_names_its_row_and_leaves_nothing(tmp_path: Path):
+    rows = [f"{row},{row % 2}" for row in range(100)]
+    rows[70] = "1e300,1"
+    (tmp_path / "t.csv").write_text("\n".join(["a,y", *rows]))
+    source = Csv(path="t.csv", target="y", memory="mapped", split=DIVIDED)
+    with pytest.raises(DataError, match=r"t.csv, line 72, column `a`: expected a number that float32 can hold"):
+        prepare(source, tmp_path, LABELS, 0, cache=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path):
+    table(tmp_path)
+    (tmp_path / "cache").write_text("no folder")
+    with pytest.raises(ResourceError, match="cannot write"):
+        prepare(
+            Csv(path="t.csv", target="y", features=["a"], memory="mapped"),
+            tmp_path,
+            LABELS,
+            0,
+            cache=tmp_path / "cache",
+        )
+
+
+def test_a_target_of_numbers_and_texts_is_refused(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("a,y\n" + "1,1\n" * 40 + "1,x\n" * 40)
+    with pytest.raises(DataError, match="the target `y` is numbers in some blocks of rows and text in others"):
+        prepare(Csv(path="t.csv", target="y", memory="mapped"), tmp_path, LABELS, 0, cache=tmp_path / "cache")
+
+
+def test_weights_that_are_all_0_are_refused(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("a,y,w\n" + "1,1,0\n" * 40)
+    source = Csv(path="t.csv", target="y", sample_weight="w", memory="mapped")
+    with pytest.raises(DataError, match="all sample weights `w` are 0"):
+        prepare(source, tmp_path, LABELS, 0, cache=tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"type": "images", "path": "."}, "`images` needs all rows at once"),
+        ({"type": "text", "path": "t.txt", "length": 3}, "`text` needs all rows at once"),
+        ({"type": "csv", "path": "t.csv", "split": {"test": 0.1, "group": "g"}}, "a split by group needs all rows"),
+        ({"type": "npz", "path": "t.npz", "split": {"test": 0.1, "time": "t"}}, "a split by time needs all rows"),
+    ],
+)
+def test_what_needs_all_rows_at_once_is_refused(given: dict[str, Any], message: str):
+    kind = SOURCES.find(given.pop("type"))
+    with pytest.raises(ValueError, match=message):
+        kind.model_validate({**given, "memory": "mapped"})
