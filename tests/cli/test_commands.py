@@ -276,6 +276,20 @@ def test_predict_writes_json_lines_to_a_file(trained):
     assert "nowhere/out.csv" in done.stderr
 
 
+def test_predict_writes_parquet_where_the_name_says_so(trained):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    succeeded(trained.run("predict", "run", "--output", "out.parquet", "--target", "reference"))
+    succeeded(trained.run("predict", "run", "--output", "out.csv", "--target", "reference"))
+    found = parquet.read_table(trained.folder / "out.parquet").to_pylist()
+    expected = list(csv.DictReader(io.StringIO((trained.folder / "out.csv").read_text())))
+    assert [row["prediction"] for row in found] == [row["prediction"] for row in expected]
+    for row, line in zip(found, expected, strict=True):
+        assert row["score_red"] == pytest.approx(float(line["score_red"]), rel=1e-6)
+    done = trained.run("predict", "run", "--json", "--output", "out.parquet")
+    assert done.returncode == 2
+    assert "is written as Parquet" in done.stderr
+
+
 def test_predict_answers_the_standard_input_as_it_comes(trained, rows):
     trained.write_data(rows[:8], "new.csv")
     expected = succeeded(trained.run("predict", "run", "--data", "new.csv", "--target", "reference")).stdout

@@ -7,6 +7,7 @@ import io
 import json
 
 import numpy as np
+import pytest
 
 from trainer_cli.reports.predictions import write_csv, write_json_lines
 from trainer_cli.training.predict import Predictions
@@ -29,6 +30,32 @@ def test_a_class_per_row():
     table, lines = written(of_classes(np.asarray([[0.25, 0.75], [1.0, 0.0]], np.float32), "no", "yes"))
     assert table[0] == {"prediction": "yes", "score_no": "0.25", "score_yes": "0.75"}
     assert lines[1] == {"prediction": "no", "score_no": 1.0, "score_yes": 0.0}
+
+
+@pytest.mark.parametrize(("classes", "kind"), [(("no", "yes"), "string"), ((0, 1), "int64")], ids=["texts", "numbers"])
+def test_parquet_of_several_blocks(classes: tuple[str | int, ...], kind: str):
+    pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    from trainer_cli.reports.parquet import parquet_writer
+
+    places = np.asarray([[[0.25, 0.75], [1.0, 0.0]], [[0.1, 0.9], [0.5, 0.5]]], np.float32)
+    outputs = {"one": of_classes(places[0], *classes), "each": of_classes(places, *classes)}
+    file = io.BytesIO()
+    with parquet_writer(outputs, file) as write:
+        write(outputs)
+        write(outputs)
+    table = parquet.read_table(io.BytesIO(file.getvalue()))
+    assert table.schema.names == [
+        f"{output}_{name}" for output in outputs for name in ("prediction", *(f"score_{each}" for each in classes))
+    ]
+    assert str(table.schema.field("one_prediction").type) == kind
+    assert str(table.schema.field("each_prediction").type).startswith("list<")
+    assert table.column("one_prediction").to_pylist() == [classes[1], classes[0]] * 2
+    assert table.column("each_prediction").to_pylist()[:2] == [[classes[1], classes[0]], [classes[1], classes[0]]]
+    assert np.array_equal(
+        np.asarray(table.column(f"one_score_{classes[1]}").to_pylist(), np.float32)[:2], places[0, :, 1]
+    )
 
 
 def test_a_class_per_time_step():

@@ -31,10 +31,11 @@ def command(
     """Apply a trained model to rows; the target's column need not be there.
 
     Writes one line per row, in the rows' order: CSV with a header, or with --json one JSON object per line. Where a
-    model answers for every place of a row, such as a time step or a pixel, `prediction` and the scores are lists, which
-    CSV holds as JSON. A file of --output is written as a whole or not at all. Rows of --data are read and answered in
-    blocks, so that there may be more of them than memory holds; `--data -` reads them from the standard input, as CSV,
-    or as JSON lines where the model was trained on these.
+    model answers for every place of a row, such as a time step or a pixel, `prediction` and the scores are lists,
+    which CSV holds as JSON. An --output that ends in `.parquet` is written as Parquet, with the same columns. A
+    file of --output is written as a whole or not at all. Rows of --data are read and answered in blocks, so that
+    there may be more of them than memory holds; `--data -` reads them from the standard input, as CSV, or as JSON
+    lines where the model was trained on these.
 
     \b
     Example:
@@ -44,10 +45,14 @@ def command(
     if data is not None and part is not None:
         raise typer.BadParameter("give either --data or --part", param_hint="--part")
 
+    from trainer_cli.reports.parquet import is_parquet, parquet_writer
     from trainer_cli.reports.predictions import write_csv, write_json_lines
-    from trainer_cli.training.checkpoints import opened_output
+    from trainer_cli.training.checkpoints import opened_output, opened_output_bytes
     from trainer_cli.training.predict import predict, predict_blocks
 
+    as_parquet = is_parquet(output)
+    if as_parquet and as_json:
+        raise typer.BadParameter(f"{output} is written as Parquet, by its name", param_hint="--json")
     options.begin_work()
     path, loaded = chosen.load()
     rows = 0
@@ -60,12 +65,18 @@ def command(
             found = predict_blocks(path, loaded, data, target=target.value, threads=threads)
         # The first rows come before a file is opened for them: most that can be wrong is known by then.
         first = next(found)
-        with opened_output(output) as stream:
-            for answers in chain([first], found):
-                if as_json:
-                    write_json_lines(answers, stream)
-                else:
-                    write_csv(answers, stream, with_header=rows == 0)
-                stream.flush()
-                rows += next(iter(answers.values())).rows
+        if output is not None and as_parquet:
+            with opened_output_bytes(output) as file, parquet_writer(first, file) as write:
+                for answers in chain([first], found):
+                    write(answers)
+                    rows += next(iter(answers.values())).rows
+        else:
+            with opened_output(output) as stream:
+                for answers in chain([first], found):
+                    if as_json:
+                        write_json_lines(answers, stream)
+                    else:
+                        write_csv(answers, stream, with_header=rows == 0)
+                    stream.flush()
+                    rows += next(iter(answers.values())).rows
     options.say([f"{chosen.describe(path)}: {rows:,} rows{f' to {output}' if output else ''}"], quiet=quiet)

@@ -25,7 +25,7 @@ def check_pyarrow() -> Any:
         import pyarrow
     except ImportError:
         raise ResourceError(
-            "Parquet and Arrow files are read by PyArrow, which is not installed",
+            "Parquet and Arrow files need PyArrow, which is not installed",
             hint="pip install 'trainer-cli[arrow]'",
         ) from None
     return pyarrow

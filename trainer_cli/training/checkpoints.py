@@ -111,13 +111,20 @@ def opened_output(path: Path | None) -> Iterator[IO[str]]:
     if path is None:
         yield sys.stdout
         return
-    if not path.parent.is_dir():
-        raise ResourceError(f"cannot write {path}: there is no folder {path.parent}")
-    with opened_atomically(path) as file:
+    with opened_output_bytes(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")  # type: ignore[type-var]
         yield text
         text.flush()
         text.detach()
+
+
+@contextmanager
+def opened_output_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its place when the block ends, in a folder that is there. Raises ResourceError."""
+    if not path.parent.is_dir():
+        raise ResourceError(f"cannot write {path}: there is no folder {path.parent}")
+    with opened_atomically(path) as file:
+        yield file
 
 
 def _beside(path: Path) -> Path:
