@@ -226,6 +226,25 @@ def test_a_damaged_folder_is_made_again(tmp_path: Path, damage: str):
     assert_same_data(prepare(source, tmp_path, LABELS, 0, cache=cache), prepare(source, tmp_path, LABELS, 0))
 
 
+def test_another_process_may_be_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    table(tmp_path)
+    source = Csv(path="t.csv", features=["a"], target="y", memory="mapped")
+    cache, read, others = tmp_path / "cache", Csv.part_blocks, []
+
+    def part_blocks(*arguments: Any) -> Any:
+        if not others:
+            with monkeypatch.context() as patch:
+                patch.setattr("os.getpid", lambda: 1)
+                others.append(None)
+                others.append(prepare(source, tmp_path, LABELS, 0, cache=cache))
+        return read(*arguments)
+
+    monkeypatch.setattr(Csv, "part_blocks", part_blocks)
+    found = prepare(source, tmp_path, LABELS, 0, cache=cache)
+    assert_same_data(found, others[1])
+    assert len(list(cache.iterdir())) == 1
+
+
 def test_an_error_names_its_row_and_leaves_nothing(tmp_path: Path):
     rows = [f"{row},{row % 2}" for row in range(100)]
     rows[70] = "1e300,1"

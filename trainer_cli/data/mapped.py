@@ -111,10 +111,14 @@ def _made(place: Path) -> Iterator[Path]:
         for path in scratch.iterdir():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        shutil.rmtree(place, ignore_errors=True)  # it was damaged, or it would have been opened
-        # Another process may have been faster; its folder holds the same.
-        with suppress(FileExistsError):
+        if _opened(place) is None:  # what is there is damaged
+            shutil.rmtree(place, ignore_errors=True)
+        try:
             scratch.rename(place)
+        except OSError:
+            # Another process may have been faster; its folder holds the same.
+            if _opened(place) is None:
+                raise
     except OSError as error:
         raise ResourceError(
             f"cannot write {place}: {error.strerror or error}",
