@@ -126,14 +126,20 @@ def _train(
     loaded: LoadedConfig, settings: FitOptions, progress: options.Progress, *, as_json: bool, quiet: bool
 ) -> Mapping[str, Any]:
     """Train, and show it; the run's summary."""
+    from trainer_cli.reports.loggers import Loggers
     from trainer_cli.reports.progress import choose
     from trainer_cli.training.events import Finished
     from trainer_cli.training.fit import fit
 
     summary: Mapping[str, Any] = {}
-    with options.places_from(loaded.source), choose(progress.value, as_json=as_json, quiet=quiet) as picture:
+    with (
+        options.places_from(loaded.source),
+        choose(progress.value, as_json=as_json, quiet=quiet) as picture,
+        Loggers(loaded.config, picture.say) as loggers,
+    ):
         for event in fit(loaded, settings):
             picture.show(_with_places(event, loaded))
+            loggers.show(event)
             if isinstance(event, Finished):
                 summary = {**event.summary, "run_directory": str(event.run_directory)}
     return summary
@@ -156,8 +162,10 @@ def _tell(account: Account, summary: Mapping[str, Any], conditions: Sequence[Gat
 def _show_dry_run(loaded: LoadedConfig, settings: FitOptions, *, as_json: bool, quiet: bool) -> None:
     from trainer_cli.reports import dry_run as report
     from trainer_cli.reports.json_lines import write_json
+    from trainer_cli.reports.loggers import Loggers
     from trainer_cli.training.dry_run import dry_run
 
+    Loggers(loaded.config, print)  # what is not installed is found out now
     with options.places_from(loaded.source):
         for phase in dry_run(loaded, settings):
             options.warn(options.placed(phase.warnings, loaded.source))

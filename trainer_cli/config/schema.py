@@ -201,6 +201,9 @@ class Config(Section):
     )
     class_weight: ClassWeightChoice | None = Field(default=None, description=CLASS_WEIGHT)
     freeze: list[str] = Field(default=[], description="names of the layers that are not trained")
+    log: list[Literal["tensorboard", "mlflow"]] = Field(
+        default=[], description="where the numbers of every epoch go besides the run directory's own files"
+    )
     fit: Fit = Field(default_factory=lambda: Fit(), description="how long and in which batches the model is trained")
     phases: list[Phase] = Field(
         default=[],
