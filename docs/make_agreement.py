@@ -156,7 +156,7 @@ def loss(case: dict[str, Any], file: dict[str, Any]) -> Errors:
     def build(graph: Graph) -> tuple[Value, Value, Value]:
         prediction = graph.input("prediction", (BATCH, *np.shape(case["prediction"])[1:]))
         given = graph.input("target", (BATCH, *target.shape[1:]), "int" if whole else "float")
-        places, counted = part.per_place(given, Prediction(prediction)), part.counted(given)
+        places, counted = part.per_place(given, Prediction(prediction, most_rows=len(target))), part.counted(given)
         if counted is None:
             mean = ir.reduce_sum(places) / float(np.prod([len(target), *places.shape[1:]]))
         else:

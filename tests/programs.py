@@ -52,7 +52,7 @@ def rows_for(program: Program, count: int, seed: int = 0) -> Split:
 
 def target_for(form: TargetForm, shape: tuple[int, ...], count: int, random: np.random.Generator) -> Any:
     """Random targets of a form for an output of this shape."""
-    classes = shape[-1]
+    classes = shape[-1] if shape else 4  # of any number
     labels = random.integers(0, classes, (count, *shape[:-1])).astype(np.int32)
     if form == "labels":
         return labels

@@ -102,6 +102,7 @@ HEADS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "cosine_similarity",
             "hinge",
             "squared_hinge",
+            "circle",
         ),
     ),
     "amount": (

@@ -94,6 +94,16 @@ LOSSES += [
         for logits in (False, True)
     ),
 ]
+VECTORS = more.normal(size=(7, 3))
+VECTORS *= 0.9 / np.linalg.norm(VECTORS, axis=1, keepdims=True)
+KINDS = np.array([2, 0, 2, 1, 0, 2, 1])
+LOSSES += [
+    ({"type": "circle"}, made.Circle, KINDS, VECTORS),
+    ({"type": "circle", "gamma": 20.0, "margin": 0.25}, made.Circle, KINDS, VECTORS),
+    ({"type": "circle", "gamma": 5.0, "remove_diagonal": False}, made.Circle, KINDS, VECTORS),
+    # A row that no other is of the class of: it does not count.
+    ({"type": "circle", "gamma": 5.0, "remove_diagonal": True}, made.Circle, np.array([2, 0, 2, 7, 0, 2, 1]), VECTORS),
+]
 OURS = ("label_length",)
 """Arguments that Keras does not have."""
 
@@ -105,7 +115,7 @@ def losses() -> list[dict[str, Any]]:
         if isinstance(arguments.get("axis"), list):
             arguments["axis"] = tuple(arguments["axis"])
         # What is left out counts in no mean, which is Keras's own then.
-        own = {} if "ignore_class" in arguments else {"reduction": None}
+        own = {} if "ignore_class" in arguments or part["type"] == "circle" else {"reduction": None}
         loss = kind(**own, **arguments)
         value, gradient = jax.value_and_grad(lambda p, loss=loss, target=target: loss(target, p).mean())(prediction)
         found = {"target": target, "prediction": prediction, "value": value, "gradient": gradient}

@@ -183,8 +183,9 @@ def build_program(
     nodes = nodes_of(architecture)
     given = {INPUT: inputs} if isinstance(inputs, InputSpec) else dict(inputs)
     # Only rows in the order of the data go on from batch to batch.
-    rows = None if settings.fit.shuffle else settings.fit.batch_size
-    options: dict[str, Any] = {"freeze": settings.freeze, "batch_size": rows}
+    most = settings.fit.batch_size
+    rows = None if settings.fit.shuffle else most
+    options: dict[str, Any] = {"freeze": settings.freeze, "batch_size": rows, "most_rows": most}
     inference = trace(architecture, given, training=False, **options)
     specs = {name: as_stored(nodes, name, given[name]) for name in nodes.inputs}
     objectives = _objectives(settings, list(inference.predictions)) if settings.loss is not None else []

@@ -262,12 +262,13 @@ def trace(
     training: bool,
     freeze: Iterable[str] = (),
     batch_size: int | None = None,
+    most_rows: int | None = None,
 ) -> Trace:
     """Write the forward pass: each layer takes the one above it, or those that its `inputs` name.
 
     `inputs` are the model's by name. `batch_size` is given where a batch goes on from the one before, row by row, as
-    stateful layers need it. Raises ConfigError with the place of the layer for shapes that do not fit and for
-    what is not supported.
+    stateful layers need it; `most_rows` is what a batch has at most in any case. Raises ConfigError with the place of
+    the layer for shapes that do not fit and for what is not supported.
     """
     nodes = nodes_of(architecture)
     _check_inputs(nodes, inputs)
@@ -284,7 +285,7 @@ def trace(
     for name, end in nodes.outputs.items():
         value = outputs[end]
         activation, logits = tracer.activations.get(value, (None, None))
-        predictions[name] = Prediction(value, activation, logits, tracer.masks.get(end))
+        predictions[name] = Prediction(value, activation, logits, tracer.masks.get(end), most_rows)
     bounds = {name: tracer.bounds[value.name] for name, value in sources.items() if value.name in tracer.bounds}
     asked = (tracer.weights, tracer.updates, bounds, tracer.losses, tracer.warnings)
     return Trace(tracer.graph, sources, predictions, rows, *asked)

@@ -55,7 +55,7 @@ def _misfit(objective: Objective, prediction: Prediction, weights: ClassWeights)
     """Why the rows of an output have no classes that could be weighted."""
     loss, of_output = objective.loss, f"the loss of the output `{objective.output}`"
     if not loss.aligned:
-        return f"classes have weights, but `{loss.type}` is of a whole sequence of classes at once"
+        return f"classes have weights, but `{loss.type}` is of several classes at once"
     if loss.target == "values":
         return f"classes have weights, but {of_output}, `{loss.type}`, takes numbers for targets, not classes"
     if loss.target == "binary" and prediction.value.shape[-1] != 1:

@@ -23,13 +23,15 @@ class Prediction(NamedTuple):
     """An output of the model as losses and metrics see it.
 
     `value`: `(batch, …, classes)`; `activation`: the one that made it, None for unknown; `logits`: the value before it;
-    `mask`: bool `(batch, …)`, false at places that are padding, None if there is none.
+    `mask`: bool `(batch, …)`, false at places that are padding, None if there is none; `most_rows`: how many rows a
+    batch has at most, None for unknown.
     """
 
     value: Value
     activation: Activation | None = None
     logits: Value | None = None
     mask: Value | None = None
+    most_rows: int | None = None
 
     @property
     def activation_name(self) -> str | None:
@@ -57,14 +59,15 @@ class Loss(Part):
     target: ClassVar[TargetForm] = "values"
 
     relates_places: ClassVar[bool] = False
-    """Whether a number is of several places at once, as an overlap is. Such a loss gives `(batch, …)` of any further
-    axes, and leaves out what the prediction's mask names itself."""
+    """Whether a number is of several places or rows at once, as an overlap is. Such a loss gives `(batch, …)` of any
+    further axes, and leaves out what the prediction's mask names itself."""
 
     aligned: ClassVar[bool] = True
     """Whether a place of the target belongs to the same place of the prediction, so that metrics can compare them."""
 
     def target_row(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of an output's row that the targets are for, given that of the output itself."""
+        """The shape of an output's row that the targets are for, given that of the output itself; `()`: a row has one
+        class, of any number of classes, whatever the output's units are."""
         return shape
 
     def counted(self, target: Value) -> Value | None:

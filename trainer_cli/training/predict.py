@@ -108,6 +108,8 @@ def interpret(values: NDArray[np.float32], model: TrainedModel, name: str, outpu
         return Predictions(values)
     if encoding.classes is None:
         return Predictions(values if encoding.scaling is None else encoding.scaling.restore(values))
+    if encoding.form == "labels" and encoding.shape == ():
+        return Predictions(values)  # whatever the units are, they are not the classes
     if encoding.form in ("labels", "one_hot"):
         # A model may have more units than there are classes, as a vocabulary may be smaller than it could be.
         spare = (f"unit_{unit + 1}" for unit in range(len(encoding.classes), values.shape[-1]))
