@@ -12,6 +12,7 @@ from trainer_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from trainer_cli.training.held_out import HeldOut
+    from trainer_cli.training.runs import Run
 
 
 def command(
@@ -19,6 +20,12 @@ def command(
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Where the page goes [default: report.html in the run]."),
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Write the curves alone, as an SVG picture.")
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option("--png", metavar="FILE", help="Write the curves alone, as a PNG picture.")
     ] = None,
     part: options.PartOption = None,
     no_data: Annotated[
@@ -34,9 +41,12 @@ def command(
     weights on held-out rows, the config and the environment; for light and dark screens. A run that is under way can
     be reported too. If its data cannot be read any more, the page says so.
 
+    With --svg or --png the curves alone are drawn, and there is a page only if --output names one.
+
     \b
     Example:
       trainer report runs/digits/20260102T030405Z --output digits.html
+      trainer report runs/digits/20260102T030405Z --svg curves.svg
     """
     from trainer_cli.config.source import read_file
     from trainer_cli.reports.page import page
@@ -46,12 +56,29 @@ def command(
     options.begin_work()
     path, _ = options.choose_model(run, None, None, None).load()
     told = read_run(path)
+    if svg is not None or png is not None:
+        _draw(told, svg, png, quiet=quiet)
+        if output is None:
+            return
     found, note = (None, None) if no_data else _answers(path, part, target, threads)
     if note:
         options.say([f"warning: {note}"])
     file = output or path / "report.html"
     write_atomically(file, page(told, found, read_file(path / "config.yaml"), note).encode("utf-8", "replace"))
     options.say([f"{file}: {len(told.history):,} epochs"], quiet=quiet)
+
+
+def _draw(told: Run, svg: Path | None, png: Path | None, *, quiet: bool) -> None:
+    """The curves as pictures; both are made before either is written."""
+    from trainer_cli.reports.curves import drawing, painted
+    from trainer_cli.training.checkpoints import write_atomically
+
+    drawn = drawing(told)
+    pictures = [(svg, drawn.encode())] if svg is not None else []
+    pictures += [(png, painted(drawn))] if png is not None else []
+    for path, content in pictures:
+        write_atomically(path, content)
+        options.say([f"{path}: {len(told.history):,} epochs"], quiet=quiet)
 
 
 def _answers(

@@ -9,8 +9,8 @@ from typing import Any
 from trainer_cli import __version__
 from trainer_cli.reports import svg, text
 from trainer_cli.reports.comparison import larger_is_better
+from trainer_cli.reports.curves import best_place, charts, phase_starts
 from trainer_cli.reports.style import STYLE
-from trainer_cli.reports.svg import Series
 from trainer_cli.training.held_out import Confusion, HeldOut, Residuals
 from trainer_cli.training.runs import Run
 
@@ -81,37 +81,14 @@ def _curves(run: Run) -> Iterator[str]:
     if not run.history:
         return
     yield "<h2>Curves</h2>"
-    starts = [
-        place + 1
-        for place in range(1, len(run.history))
-        if run.history[place].get("phase") != run.history[place - 1].get("phase")
+    best, starts = best_place(run), phase_starts(run)
+    figures = [
+        _figure(chart.title, chart.picture, svg.legend(chart.series) if chart.series else "") for chart in charts(run)
     ]
-    best = _best_place(run)
-    figures = []
-    for key in run.measures:
-        if key.startswith("val_") and key.removeprefix("val_") in run.measures:
-            continue
-        series = [Series(key, run.curve(key))]
-        if f"val_{key}" in run.measures:
-            series.append(Series(f"val_{key}", run.curve(f"val_{key}"), 2, dashed=True))
-        figures.append(_figure(key, svg.line_chart(key, series, best=best, starts=starts), svg.legend(series)))
-    rates = run.curve("learning_rate")
-    if len({rate for rate in rates if rate is not None}) > 1:
-        series = [Series("learning rate", rates, 3)]
-        figures.append(_figure("learning rate", svg.line_chart("learning rate", series, starts=starts), ""))
     yield f'<div class="grid2">{"".join(figures)}</div>'
     if best is not None:
         more = "; solid lines begin a phase" if starts else ""
         yield f'<p class="faint">The dotted line is the best epoch{more}.</p>'
-
-
-def _best_place(run: Run) -> int | None:
-    """The position, from 1, of the best epoch among the epochs of all phases."""
-    best = run.best
-    for place, line in enumerate(run.history, start=1):
-        if best and (line.get("phase"), line.get("epoch")) == (best.get("phase"), best.get("epoch")):
-            return place
-    return None
 
 
 def _figure(title: str, picture: str, below: str) -> str:
@@ -222,7 +199,7 @@ def _epochs(run: Run) -> Iterator[str]:
     for line in lines:
         lead = f"{line.get('phase')}: " if several else ""
         rows.append([f"{lead}{line.get('epoch')}", *(text.cell(line, name) for name in head[1:])])
-    best = _best_place(run)
+    best = best_place(run)
     skipped = len(run.history) - len(lines)
     bold = None if best is None else best - 1 - skipped
     more = f", the last {len(lines):,} of them" if skipped else ""
