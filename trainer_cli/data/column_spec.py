@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trainer_cli.data.calendar import DatePart
 from trainer_cli.data.file_source import Names, refused_vocabulary
-from trainer_cli.data.raw_column import Kind, Transform, Unseen
+from trainer_cli.data.raw_column import Encoding, Kind, Transform, Unseen
 from trainer_cli.data.source import Missing, ScalingMode
 from trainer_cli.parts.families import Refusal, refusal
 
 _KEYS_OF: dict[str, tuple[str, ...]] = {
     "numeric": ("missing", "scaling", "clip", "transform"),
-    "categorical": ("missing", "categories", "unseen", "encoding"),
+    "categorical": ("missing", "categories", "unseen", "encoding", "num_bins"),
     "boolean": ("missing", "scaling"),
     "date": ("missing", "scaling", "parts", "cyclical", "format"),
     "text": ("length", "unit", "vocabulary_size", "vocabulary"),
@@ -51,9 +51,13 @@ class ColumnSpec(BaseModel):
         default="zeros",
         description="another category than these: zeros everywhere, a column of its own, or refused",
     )
-    encoding: Literal["one_hot", "integer"] = Field(
+    encoding: Encoding = Field(
         default="one_hot",
-        description="a number per category; or one whole number for an embedding, 0 for what is missing or unseen",
+        description="a number per category; or one whole number for an embedding: `integer`, 0 for what is missing or "
+        "unseen; `hashing`, 0 for what is missing, and a hash of the category, which need not be known",
+    )
+    num_bins: int | None = Field(
+        default=None, ge=2, le=1 << 24, description="the whole numbers of `hashing`, that for what is missing included"
     )
     parts: Annotated[list[DatePart], Field(min_length=1)] = Field(
         default=["year", "month", "day", "weekday"], description="the parts of a date that become numbers"
@@ -76,6 +80,11 @@ class ColumnSpec(BaseModel):
             found.append(Refusal("clip_range", "expected two fractions, the lower one first", where=("clip",)))
         if self.kind == "date" and self.scaling == "unit":
             found.append(Refusal("date_unit", "parts of dates are not divided by 255", where=("scaling",)))
+        if self.encoding == "hashing":
+            found += self._misfits_of_hashing()
+        elif self.num_bins is not None and self.kind == "categorical":
+            message = "`num_bins` is for `encoding: hashing`"
+            found.append(Refusal("bins_without_hashing", message, "add it, or leave this out", ("num_bins",)))
         if self.encoding == "integer" and self.missing == "indicator":
             message = "a category as a whole number has no place for an indicator: what is missing is 0"
             found.append(Refusal("integer_indicator", message, "leave it out", ("missing",)))
@@ -96,6 +105,20 @@ class ColumnSpec(BaseModel):
             )
             for key in sorted(self.model_fields_set - {"kind", *_KEYS_OF[self.kind]})
         ]
+
+    def _misfits_of_hashing(self) -> list[Refusal]:
+        """What a hash has no use for, and the number of its values where it is not given."""
+        found = [
+            Refusal("hashing_key", f"`{key}` is of known categories, and `hashing` knows none", "leave it out", (key,))
+            for key in sorted(self.model_fields_set & {"categories", "unseen"})
+        ]
+        if self.missing not in (None, "refuse", "zero"):
+            message = f"a hash has no place for `missing: {self.missing}`: what is missing is 0"
+            found.append(Refusal("hashing_missing", message, "`missing: zero`", ("missing",)))
+        if self.num_bins is None:
+            message = "`encoding: hashing` needs `num_bins`"
+            found.append(Refusal("hashing_bins", message, "the embedding's `input_dim`", ("encoding",)))
+        return found
 
     def options(self) -> dict[str, Any]:
         """The values by key, lists as tuples."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from trainer_cli.data.calendar import DatePart, date_numbers
 from trainer_cli.data.files import shown
-from trainer_cli.data.raw_column import Kind, RawColumn, Transform, Unseen
+from trainer_cli.data.fingerprint import hashed
+from trainer_cli.data.raw_column import Encoding, Kind, RawColumn, Transform, Unseen
 from trainer_cli.data.source import InputArray, Missing, ScalingMode
 from trainer_cli.data.vocabulary import check_room
 from trainer_cli.errors import DataError
@@ -22,7 +23,7 @@ class FittedColumn:
 
     Numbers: `fill` for what is missing, moved to `low` to `high`, transformed, then `(value - offset) / divisor`.
     Dates: such a pair for each number, in `scales`. Categories: their names, and the number of the one that fills
-    (None: none).
+    (None: none); hashed ones have no names.
     """
 
     name: str
@@ -37,7 +38,8 @@ class FittedColumn:
     transform: Transform = "none"
     low: float | None = None
     high: float | None = None
-    encoding: Literal["one_hot", "integer"] = "one_hot"
+    encoding: Encoding = "one_hot"
+    num_bins: int | None = None
     parts: tuple[DatePart, ...] = ()
     cyclical: bool = False
     scales: tuple[tuple[float, float], ...] = ()
@@ -59,7 +61,7 @@ class Columns:
 
     @property
     def integers(self) -> bool:
-        return all(column.kind == "categorical" and column.encoding == "integer" for column in self.columns)
+        return all(column.kind == "categorical" and column.encoding != "one_hot" for column in self.columns)
 
     def to_json(self) -> dict[str, Any]:
         return {"columns": [asdict(column) for column in self.columns]}
@@ -105,8 +107,10 @@ def fit_columns(given: InputArray, rows: np.ndarray | None, bound: int | None = 
         )
     )
     if found.integers:
-        most = max(len(column.categories) for column in found.columns)
-        check_room(given.origin.file, most + 1, bound, "categories and one for what is missing")
+        most = max(column.num_bins or len(column.categories) + 1 for column in found.columns)
+        bins = all(column.encoding == "hashing" for column in found.columns)
+        what = "values of a hash" if bins else "categories and one for what is missing"
+        check_room(given.origin.file, most, bound, what)
     return found
 
 
@@ -114,9 +118,12 @@ def _fit(raw: RawColumn, values: np.ndarray, file: str) -> FittedColumn:
     missing = np.isnan(values)
     present = values[~missing]
     fitted = FittedColumn(
-        raw.name, raw.kind, raw.missing, raw.unseen, raw.scaling, encoding=raw.encoding, transform=raw.transform,
+        raw.name, raw.kind, raw.missing, raw.unseen, raw.scaling, encoding=raw.encoding, num_bins=raw.num_bins,
+        transform=raw.transform,
         parts=raw.parts, cyclical=raw.cyclical,
     )  # fmt: skip
+    if raw.encoding == "hashing":
+        return fitted
     if raw.kind == "categorical":
         counts = np.bincount(present.astype(np.int64), minlength=len(raw.words))
         seen = sorted(word for word, count in zip(raw.words, counts.tolist(), strict=True) if count)
@@ -202,8 +209,11 @@ def _category_numbers(
     rows: np.ndarray | None,
 ) -> np.ndarray:
     """Every row's category by its number; -1 for another than these, -2 for none."""
-    places = {name: number for number, name in enumerate(fitted.categories)}
-    known = np.asarray([places.get(word, -1) for word in raw.words], np.int64)
+    if fitted.num_bins is not None:
+        known = np.asarray([hashed(word, fitted.num_bins - 1) for word in raw.words], np.int64)
+    else:
+        places = {name: number for number, name in enumerate(fitted.categories)}
+        known = np.asarray([places.get(word, -1) for word in raw.words], np.int64)
     numbers = np.full(len(values), -2 if fitted.fill is None else int(fitted.fill))
     numbers[~missing] = known[values[~missing].astype(np.int64)] if len(known) else 0
     if fitted.unseen == "refuse" and (numbers == -1).any():

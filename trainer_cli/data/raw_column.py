@@ -9,6 +9,7 @@ from trainer_cli.data.source import Missing, ScalingMode
 
 Kind: TypeAlias = Literal["numeric", "categorical", "boolean", "date", "text"]
 Unseen: TypeAlias = Literal["zeros", "column", "refuse"]
+Encoding: TypeAlias = Literal["one_hot", "integer", "hashing"]
 Transform: TypeAlias = Literal["none", "log", "log1p", "signed_log1p"]
 
 
@@ -24,7 +25,8 @@ class RawColumn(NamedTuple):
     transform: Transform = "none"
     categories: tuple[str, ...] | None = None
     unseen: Unseen = "zeros"
-    encoding: Literal["one_hot", "integer"] = "one_hot"
+    encoding: Encoding = "one_hot"
+    num_bins: int | None = None
     parts: tuple[DatePart, ...] = ()
     cyclical: bool = False
     format: str | None = None
@@ -37,7 +39,7 @@ class RawColumn(NamedTuple):
     @property
     def is_integer(self) -> bool:
         """Whether a cell becomes one whole number."""
-        return self.kind == "categorical" and self.encoding == "integer"
+        return self.kind == "categorical" and self.encoding != "one_hot"
 
     def is_plain(self, scaling: ScalingMode) -> bool:
         """Whether these are numbers that are scaled like all others, and nothing more."""

@@ -239,7 +239,10 @@ class TableSource(FileSource):
             scaled = spec.kind == "numeric" or (spec.kind == "date" and self.scaling != "unit")
             options["scaling"] = self.scaling if scaled else "none"
         options["missing"] = "refuse" if spec.kind == "text" else spec.missing or self.missing
-        if spec.missing is None and options["missing"] == "indicator" and spec.encoding == "integer":
+        if spec.missing is None and (
+            (options["missing"] == "indicator" and spec.encoding == "integer")
+            or (options["missing"] != "refuse" and spec.encoding == "hashing")
+        ):
             options["missing"] = "zero"  # which has the number of its own that an indicator is elsewhere
         return RawColumn(name, **options)
 
