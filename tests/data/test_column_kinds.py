@@ -13,11 +13,14 @@ import pytest
 
 from trainer_cli.config.load import load_text
 from trainer_cli.data.calendar import DatePart, date_part
+from trainer_cli.data.column_spec import ColumnSpec
 from trainer_cli.data.encoding import Encoding
 from trainer_cli.data.prepare import Dataset, apply, prepare
 from trainer_cli.data.source import INPUT
 from trainer_cli.data.sources.csv import Csv
 from trainer_cli.errors import ConfigError, DataError
+from trainer_cli.training.fit import FitOptions, fit
+from trainer_cli.training.predict import predict
 
 
 def prepared(folder: Path, text: str, tokens: dict[str, int | None] | None = None, **arguments: Any) -> Dataset:
@@ -169,6 +172,38 @@ def test_several_inputs_by_groups_of_columns(tmp_path: Path):
     assert found["city"].tolist() == [[2], [1]]
     assert found["note"].tolist() == [[2, 2, 0], [3, 0, 0]]
     assert found["numbers"].tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"clip": [0.1, 0.9], "transform": "log1p"},
+        {"kind": "categorical", "unseen": "column"},
+        INTEGER,
+        {"kind": "categorical", "encoding": "hashing", "num_bins": 7},
+        {"kind": "boolean", "scaling": "min_max"},
+        {"kind": "date", "parts": ["year"], "cyclical": True},
+        {"kind": "text", "length": 5},
+    ],
+)
+def test_a_resolved_config_is_read_as_it_is_and_has_no_keys_of_other_kinds(spec: dict[str, Any]) -> None:
+    made = ColumnSpec.model_validate(spec)
+    written = made.model_dump(mode="json")
+    again = ColumnSpec.model_validate(written)
+    assert (again, again.model_dump(mode="json")) == (made, written)
+    assert {"kind", *spec} <= set(written) < set(ColumnSpec.model_fields)
+    # Checkpoints of earlier versions hold all keys.
+    every = {key: getattr(made, key) for key in ColumnSpec.model_fields}
+    assert ColumnSpec.model_validate(every) == made
+
+
+def test_a_model_of_columns_answers_from_its_checkpoint(tmp_path: Path) -> None:
+    text = MIXED.replace("encoding: integer", "encoding: hashing, num_bins: 4") + "fit: {epochs: 1}\n"
+    (tmp_path / "t.csv").write_text("size,city,note,y\n1,Rome,so so,3\n2,Oslo,well,4\n")
+    options = FitOptions(run_directory=tmp_path / "run", target="reference")
+    assert list(fit(load_text(text, tmp_path / "c.yaml"), options))
+    (found,) = predict(tmp_path / "run", data=tmp_path / "t.csv", target="reference").values()
+    assert found.values.shape == (2, 1)
 
 
 @pytest.mark.parametrize("kind", [INTEGER, {"kind": "text"}])

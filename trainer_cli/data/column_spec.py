@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from trainer_cli.data.calendar import DatePart
 from trainer_cli.data.file_source import Names, refused_vocabulary
@@ -94,6 +94,17 @@ class ColumnSpec(BaseModel):
             raise refusal(found)
         return self
 
+    @model_serializer(mode="wrap")
+    def _without_strangers(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The keys that mean something to columns of this kind."""
+        return {key: value for key, value in handler(self).items() if key in ("kind", *_KEYS_OF[self.kind])}
+
+    @property
+    def _given(self) -> set[str]:
+        """The keys that say something: a default that is written out, as in resolved configs, does no harm anywhere."""
+        fields = type(self).model_fields
+        return {key for key in self.model_fields_set if getattr(self, key) != fields[key].default}
+
     def _strangers(self) -> list[Refusal]:
         """Keys that mean nothing to columns of this kind."""
         return [
@@ -103,14 +114,14 @@ class ColumnSpec(BaseModel):
                 f"keys of `kind: {self.kind}`: {', '.join(_KEYS_OF[self.kind])}",
                 (key,),
             )
-            for key in sorted(self.model_fields_set - {"kind", *_KEYS_OF[self.kind]})
+            for key in sorted(self._given - {"kind", *_KEYS_OF[self.kind]})
         ]
 
     def _misfits_of_hashing(self) -> list[Refusal]:
         """What a hash has no use for, and the number of its values where it is not given."""
         found = [
             Refusal("hashing_key", f"`{key}` is of known categories, and `hashing` knows none", "leave it out", (key,))
-            for key in sorted(self.model_fields_set & {"categories", "unseen"})
+            for key in sorted(self._given & {"categories", "unseen"})
         ]
         if self.missing not in (None, "refuse", "zero"):
             message = f"a hash has no place for `missing: {self.missing}`: what is missing is 0"
