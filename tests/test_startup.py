@@ -41,8 +41,8 @@ def start(*arguments, root, code=0):
     [["--help"], ["fit", "--help"], ["validate", "configs/digits.yaml"], ["validate", "--data", "configs/digits.yaml"]],
     ids=" ".join,
 )
-def test_llvmlite_is_not_imported(arguments, root):
-    assert not start(*arguments, root=root) & {"llvmlite"}
+def test_numba_is_not_imported(arguments, root):
+    assert not start(*arguments, root=root) & {"numba", "llvmlite"}
 
 
 def test_help_imports_neither_numpy_nor_pydantic_nor_rich(root):
@@ -59,14 +59,14 @@ CONFIGS = ("digits", "digits-phases", "iris", "diabetes", "fashion-mnist", "fash
 @pytest.mark.parametrize("config", CONFIGS)
 def test_validate_does_without_numpy_rich_and_typer(config, root):
     found = start("validate", f"configs/{config}.yaml", "--set", "seed=1", root=root)
-    assert not found & {"numpy", "llvmlite", "rich", "typer"}
+    assert not found & {"numpy", "numba", "llvmlite", "rich", "typer"}
 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_so_do_its_errors(wrong, root, tmp_path):
     (tmp_path / "config.yaml").write_text(WRONG[wrong])
     found = start("validate", str(tmp_path / "config.yaml"), root=root, code=2)
-    assert not found & {"numpy", "llvmlite", "rich", "typer"}
+    assert not found & {"numpy", "numba", "llvmlite", "rich", "typer"}
 
 
 @pytest.mark.parametrize(("config", "code"), [("configs/digits.yaml", 0), ("configs/none.yaml", 2)])

@@ -12,7 +12,7 @@ def test_doctor_finds_this_installation_sound(project):
     found = json.loads(done.stdout)
     assert found["ok"]
     checks = {check["name"]: check for check in found["checks"]}
-    assert {"Python", "numpy", "llvmlite", "processor", "threads", "plan cache", "native code"} <= set(checks)
+    assert {"Python", "numpy", "numba", "processor", "threads", "plan cache", "native code"} <= set(checks)
     assert all(check["state"] != "broken" for check in checks.values())
     assert "of their definition" in checks["native code"]["words"]
 

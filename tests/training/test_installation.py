@@ -12,7 +12,7 @@ LINES = [
     "nowhere-to-be-found (>=1.0)",
     "pytest>=8.0; extra == 'dev'",
     'nowhere-to-be-found; extra == "dev"',
-    "llvmlite; extra == 'fast'",
+    "numba; extra == 'fast'",
 ]
 
 

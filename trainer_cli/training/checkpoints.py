@@ -60,7 +60,7 @@ def package_version(name: str) -> str | None:
 
 def versions() -> dict[str, str | None]:
     """Versions of everything that can influence a result."""
-    packages = {name: package_version(name) for name in ("numpy", "llvmlite", "safetensors")}
+    packages = {name: package_version(name) for name in ("numpy", "numba", "llvmlite", "safetensors")}
     return {"trainer": __version__, "python": platform.python_version(), **packages}
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 DISTRIBUTION = "trainer-cli"
 _MODULES = {"pyyaml": "yaml"}
-_NEEDED = ("typer", "pyyaml", "pydantic", "numpy", "llvmlite", "rich", "safetensors")
+_NEEDED = ("typer", "pyyaml", "pydantic", "numpy", "numba", "rich", "safetensors")
 """What is needed at least, for a source folder that is not installed and so has no metadata."""
 _REQUIREMENT = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*([^;]*)(?:;(.*))?"
 _EXTRA = r"""extra\s*==\s*["']([^"']+)["']"""

@@ -228,4 +228,4 @@ def test_the_description_counts_work_and_barriers() -> None:
     assert shown["barriers_per_step"] == len(shown["regions"]) == 2
     updates = {name for region in shown["regions"] for kernel in region["kernels"] for name in kernel["updates"]}
     assert updates == {*made.weights, *made.slots}
-    assert "def entry(begin, end, rows, words):" in executable.source
+    assert "def entry(begin, end, rows, " in executable.source

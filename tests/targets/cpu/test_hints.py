@@ -10,7 +10,7 @@ import pytest
 from tests.native import NativeGraph
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph
-from trainer_cli.targets.cpu.hints import stands_alone
+from trainer_cli.targets.cpu.hints import advised, stands_alone
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,28 @@ from trainer_cli.targets.cpu.hints import stands_alone
 )
 def test_turns_that_stand_alone(body: str, alone: bool) -> None:
     assert stands_alone(ast.parse(body).body) is alone
+
+
+def test_advice_stands_at_the_branch_behind_its_mark() -> None:
+    text = """
+declare void @trainer.advise.28()
+define void @f() {
+  br label %loop
+loop:
+  call void @trainer.advise.28()
+  store i64 0, ptr null
+  br label %loop
+}
+!0 = !{}
+"""
+    found = advised(text)
+    assert "trainer.advise" not in found
+    assert found.count("!llvm.loop") == 1
+    assert "  store i64 0, ptr null\n  br label %loop, !llvm.loop !" in found
+    assert '"llvm.loop.unroll.disable"' in found
+    own = next(line for line in found.splitlines() if "distinct" in line)
+    assert own.split(" = ")[0] == own.split("{")[1].split(",")[0], "a loop's node names itself first"
+    assert advised("define void @g() {\n}\n") == "define void @g() {\n}\n"
 
 
 def test_llvm_has_nothing_to_say(tmp_path, monkeypatch, capfd) -> None:

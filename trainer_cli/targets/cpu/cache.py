@@ -68,7 +68,7 @@ def _environment_digest() -> str:
         for path in sorted((PACKAGE / folder).rglob("*.py")):
             digest.update(path.read_bytes())
     features = llvm.get_host_cpu_features().flatten()
-    names = [llvm.get_default_triple(), llvm.get_host_cpu_name(), features, version("llvmlite")]
+    names = [llvm.get_default_triple(), llvm.get_host_cpu_name(), features, version("numba"), version("llvmlite")]
     digest.update("\n".join(names).encode())
     return digest.hexdigest()
 
@@ -76,6 +76,11 @@ def _environment_digest() -> str:
 def unit_digest(unit: Unit) -> str:
     """The name of a unit's file."""
     return hashlib.sha256(f"{_environment_digest()}\n{unit.exports}\n{unit.text}".encode()).hexdigest()
+
+
+def symbol(name: str, digest: str) -> str:
+    """The name of an exported function in machine code."""
+    return f"{name}_{digest[:32]}"
 
 
 def read_unit(path: Path) -> bytes | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from trainer_cli.targets.cpu.geometry import Geometry
 from trainer_cli.targets.cpu.indexed import Walk, indexed_product
 from trainer_cli.targets.cpu.intrinsics import offset, stack_floats
@@ -79,6 +81,9 @@ def convolution(
     packed_floats, tile_floats = width * (DEPTH_BLOCK + PACKED_ROWS), width * row_block
     rest = columns % width
     whole = columns - rest
+    # Constant widths: the epilogue is compiled for them.
+    finish_whole = epilogue.fixed(_3=width, _5=width)
+    finish_rest = epilogue.fixed(_3=rest, _5=width)
     segments = len(walk.segments)
     b_group = channels if mirrored else filters
 
@@ -95,10 +100,10 @@ def convolution(
                 row = start * size + first
                 for column in range(0, whole, width):
                     multiply(1, 0, segments, first, last, column, a, b, packed, tile, 0)
-                    epilogue(row, column, last - first, width, tile, width, arguments)
+                    finish_whole(row, column, last - first, width, tile, width, arguments)
                 if rest > 0:
                     multiply(1, 0, segments, first, last, whole, a, b, packed, tile, 0)
-                    epilogue(row, whole, last - first, rest, tile, width, arguments)
+                    finish_rest(row, whole, last - first, rest, tile, width, arguments)
 
     return convolve
 
@@ -145,7 +150,7 @@ def kernel_gradient(
             for i in range(stop - row):
                 held = offset(result, (row + i) * all_filters + column)
                 for j in range(present):
-                    tile[i * width + j] = held[j] if resume else 0.0
+                    tile[i * width + j] = held[j] if resume else np.float32(0.0)
             multiply(images, low, high, row, stop, column, a, b, packed, tile, resume)
             for i in range(stop - row):
                 held = offset(result, (row + i) * all_filters + column)

@@ -45,6 +45,9 @@ def product(
     known_depth = -1 if depth is None else depth
     rest = columns % width
     whole = columns - rest
+    # Constant widths: the epilogue is compiled for them.
+    finish_whole = epilogue.fixed(_3=width, _5=width)
+    finish_rest = epilogue.fixed(_3=rest, _5=width)
 
     @linked
     def rows_times_columns(begin, end, depth, a, b, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -54,13 +57,12 @@ def product(
         tile = stack_floats(tile_floats)
         for first in range(begin, end, ROW_BLOCK):
             last = min(first + ROW_BLOCK, end)
-            # Constant widths: the epilogue is compiled for them.
             for column in range(0, whole, width):
                 multiply(first, last, column, depth, a, b, packed, tile)
-                epilogue(first, column, last - first, width, tile, width, arguments)
+                finish_whole(first, column, last - first, width, tile, width, arguments)
             if rest > 0:
                 multiply(first, last, whole, depth, a, b, packed, tile)
-                epilogue(first, whole, last - first, rest, tile, width, arguments)
+                finish_rest(first, whole, last - first, rest, tile, width, arguments)
 
     return rows_times_columns
 

@@ -1,4 +1,4 @@
-"""Hints for LLVM: the number of turns of an innermost loop in, advice on how to vectorise it out.
+"""Hints for LLVM: the number of turns of an innermost loop in, advice in LLVM's text on how to vectorise it out.
 
 Left to itself, LLVM writes the turns of a short loop one after another before it looks for vectors; it makes vectors
 of 4 for a row of 28 numbers and computes what is left of it one by one. A processor that can mask lanes computes 28 as
@@ -12,8 +12,10 @@ import re
 from typing import Any
 
 from llvmlite import ir
+from numba import extending
+from numba.core import types
 
-from trainer_cli.targets.cpu.intrinsics import host_features
+from trainer_cli.targets.cpu.intrinsics import call, host_features
 
 LANES = 16
 LONGEST = 8 * LANES
@@ -22,24 +24,63 @@ LONGEST = 8 * LANES
 SHORTEST = LANES // 2
 """Turns below which a loop is better written out."""
 
-_MARK = "a loop of its own: "
+
+_MARK = "trainer.advise"
 
 
-def innermost(module: ir.Module, branch: Any, turns: int) -> None:
-    """Advise on the loop that a branch closes."""
-    if turns < SHORTEST:
-        return
-    yes, one = ir.Constant(ir.IntType(1), 1), ir.Constant(ir.IntType(32), 1)
-    advice = [module.add_metadata(["llvm.loop.unroll.disable"])]
-    if "avx512f" in host_features() and turns % LANES and turns < LONGEST:
-        # Without `vectorize.enable`: what LLVM cannot follow, it would complain of on the user's terminal.
-        advice += [
-            module.add_metadata(["llvm.loop.vectorize.predicate.enable", yes]),
-            module.add_metadata(["llvm.loop.vectorize.width", ir.Constant(ir.IntType(32), LANES)]),
-            module.add_metadata(["llvm.loop.interleave.count", one]),
-        ]
-    name = f"{_MARK}{len(module.metadata)}"
-    branch.set_metadata("llvm.loop", module.add_metadata([name, *advice]))
+def is_worth(turns: int) -> bool:
+    """Whether a loop of so many turns is long enough for advice."""
+    return turns >= SHORTEST
+
+
+def _advise(context: Any, turns: Any) -> Any:
+    """Advise on the loop whose body ends here; `turns` is a constant of the compilation."""
+    if not isinstance(turns, types.IntegerLiteral):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        call(builder, f"{_MARK}.{turns.literal_value}", ir.VoidType(), [])
+        return context.get_dummy_value()
+
+    return types.void(turns), codegen
+
+
+advise: Any = extending.intrinsic(prefer_literal=True)(_advise)
+
+
+def advised(text: str) -> str:
+    """A module's text with every call of `advise` turned into advice at the branch that follows it."""
+    if _MARK not in text:
+        return text
+    masks = "avx512f" in host_features()
+    lines: list[str] = []
+    metadata: list[str] = []
+    first = 1 + max((int(number) for number in re.findall(r"^!(\d+) = ", text, re.MULTILINE)), default=-1)
+    turns: int | None = None
+
+    def node(content: str, distinct: str = "") -> str:
+        metadata.append(f"!{first + len(metadata)} = {distinct}!{{{content}}}")
+        return f"!{first + len(metadata) - 1}"
+
+    for line in text.splitlines():
+        if _MARK in line:
+            found = re.search(rf"call void @\"?{_MARK}\.(\d+)", line)
+            turns = int(found[1]) if found else None
+            continue
+        if turns is not None and line.startswith("  br "):
+            advice = [node('!"llvm.loop.unroll.disable"')]
+            if masks and turns % LANES and turns < LONGEST:
+                # Without `vectorize.enable`: what LLVM cannot follow, it would complain of on the user's terminal.
+                advice += [
+                    node('!"llvm.loop.vectorize.predicate.enable", i1 true'),
+                    node(f'!"llvm.loop.vectorize.width", i32 {LANES}'),
+                    node('!"llvm.loop.interleave.count", i32 1'),
+                ]
+            own = f"!{first + len(metadata)}"
+            line = f"{line}, !llvm.loop {node(', '.join([own, *advice]), 'distinct ')}"
+            turns = None
+        lines.append(line)
+    return "\n".join([*lines, *metadata, ""])
 
 
 def stands_alone(body: list[ast.stmt]) -> bool:
@@ -80,8 +121,3 @@ def _goes_on(statement: ast.stmt) -> bool:
     else:
         return False
     return ast.unparse(first) == ast.unparse(statement.targets[0])
-
-
-def distinct(text: str) -> str:
-    """A module's text in which the advice for a loop stands under a node that names itself, as LLVM wants it."""
-    return re.sub(rf'!(\d+) = !{{ !"{_MARK}\d+"', r"!\1 = distinct !{ !\1", text)

@@ -14,7 +14,7 @@ from typing import Any
 from llvmlite import ir
 
 from trainer_cli.targets.cpu.intrinsics import multiply_add
-from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, Typed, intrinsic
+from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, intrinsic
 from trainer_cli.targets.cpu.microkernel import (
     HALF_PANEL,
     PANEL,
@@ -261,8 +261,8 @@ def indexed_product(block: Block, columns: int, walk: Walk) -> Any:
     kinds = [_INDEX] * 6 + [_POINTER] * 4 + [_INDEX]
 
     @intrinsic(*[WORD] * 6, *[FLOAT_POINTER] * 4, WORD)
-    def product_by_table(builder: Any, *arguments: Typed) -> None:
+    def product_by_table(builder: Any, *arguments: Any) -> None:
         function = separate_function(builder.module, "indexed_product", kinds, write)
-        builder.call(function, [argument.value for argument in arguments])
+        builder.call(function, arguments)
 
     return product_by_table

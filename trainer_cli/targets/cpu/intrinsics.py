@@ -11,8 +11,11 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
+from numba import extending
+from numba.core import types
 
 from trainer_cli.targets.cpu.machine_types import (
+    BOOL,
     BYTE_POINTER,
     DOUBLE,
     DOUBLE_POINTER,
@@ -22,15 +25,20 @@ from trainer_cli.targets.cpu.machine_types import (
     INT_POINTER,
     WORD,
     WORD_POINTER,
-    PointerType,
-    Type,
-    Typed,
     intrinsic,
+    typed_intrinsic,
 )
 
 CACHE_LINE = 64
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
+_LLVM_TYPES = {
+    types.uint8: ir.IntType(8),
+    INT32: _I32,
+    WORD: _I64,
+    FLOAT: ir.FloatType(),
+    DOUBLE: ir.DoubleType(),
+}
 # Flush to zero (bit 15) and denormals are zero (bit 6) in x86's MXCSR; FZ (bit 24) in ARM's FPCR.
 _MXCSR_FLUSH = 0x8040
 _FPCR_FLUSH = 1 << 24
@@ -74,7 +82,8 @@ def call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
 
 def _mark(builder: Any, attribute: str) -> None:
     builder.function.attributes.add(attribute)
-    for argument in builder.function.args:
+    # The first two arguments are Numba's own places for a result and an exception, which it marks itself.
+    for argument in builder.function.args[2:]:
         if isinstance(argument.type, ir.PointerType):
             argument.add_attribute("noalias")
 
@@ -94,13 +103,15 @@ def inline_attributes(builder: Any) -> None:
 # Pointers ----------------------------------------------------------------------------------------------------------
 
 
-def _pointer_from_address(kind: PointerType, name: str) -> Any:
-    def pointer(builder: Any, address: Typed) -> Typed:
-        return Typed(kind, builder.inttoptr(address.value, kind.llvm))
+def _pointer_from_address(kind: Any, name: str) -> Any:
+    llvm_type = _LLVM_TYPES[kind.dtype].as_pointer()
+
+    def pointer(builder: Any, address: Any) -> Any:
+        return builder.inttoptr(address, llvm_type)
 
     pointer.__name__ = pointer.__qualname__ = name
-    pointer.__doc__ = f"The address (an integer) as a pointer to {kind.name}."
-    return intrinsic(WORD)(pointer)
+    pointer.__doc__ = f"The address (an integer) as a pointer to {kind.dtype}."
+    return intrinsic(WORD, result=kind)(pointer)
 
 
 float_pointer = _pointer_from_address(FLOAT_POINTER, "float_pointer")
@@ -111,59 +122,66 @@ bool_pointer = _pointer_from_address(BYTE_POINTER, "bool_pointer")
 word_pointer = _pointer_from_address(WORD_POINTER, "word_pointer")
 
 
-@intrinsic(None)
-def address_of(builder: Any, pointer: Typed) -> Typed:
+@typed_intrinsic(lambda context, pointer: WORD(pointer) if isinstance(pointer, types.CPointer) else None, 1)
+def address_of(builder: Any, pointer: Any) -> Any:
     """A pointer as an integer."""
-    return Typed(WORD, builder.ptrtoint(pointer.value, _I64))
+    return builder.ptrtoint(pointer, _I64)
 
 
-@intrinsic(None, WORD)
-def offset(builder: Any, pointer: Typed, elements: Typed) -> Typed:
+@typed_intrinsic(lambda context, kind, _: kind(kind, WORD) if isinstance(kind, types.CPointer) else None, 2)
+def offset(builder: Any, pointer: Any, elements: Any) -> Any:
     """The pointer moved forward by a number of elements."""
-    return Typed(pointer.type, builder.gep(pointer.value, [elements.value], inbounds=True))
+    return builder.gep(pointer, [elements], inbounds=True)
 
 
-@intrinsic(None)
-def stack_floats(builder: Any, count: Typed) -> Typed:
+def _stack_floats(context: Any, count: Any) -> Any:
     """A float32 buffer on the stack, at the start of a cache line; `count` is a constant of the compilation.
 
     It is reserved once when the function begins, however often the call is reached.
     """
-    if count.known is None:
-        raise TypeError("the size of a buffer on the stack is a constant of the compilation")
-    with builder.goto_entry_block():
-        buffer = builder.alloca(ir.ArrayType(ir.FloatType(), count.known))
-    buffer.align = CACHE_LINE
-    return Typed(FLOAT_POINTER, builder.bitcast(buffer, ir.FloatType().as_pointer()))
+    if not isinstance(count, types.IntegerLiteral):
+        return None
+    shape = ir.ArrayType(ir.FloatType(), count.literal_value)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # Numba's own `alloca_once` would also fill it with zeros, element by element.
+        with builder.goto_entry_block():
+            buffer = builder.alloca(shape)
+        buffer.align = CACHE_LINE
+        return builder.bitcast(buffer, ir.FloatType().as_pointer())
+
+    return FLOAT_POINTER(count), codegen
+
+
+stack_floats: Any = extending.intrinsic(prefer_literal=True)(_stack_floats)
 
 
 @intrinsic(WORD, WORD, WORD, WORD, WORD_POINTER)
-def call_address(builder: Any, address: Typed, begin: Typed, end: Typed, rows: Typed, words: Typed) -> None:
-    """Call the kernel at an address."""
-    arguments = [begin.value, end.value, rows.value, words.value]
+def call_address(builder: Any, address: Any, *arguments: Any) -> None:
+    """Call the kernel at an address with `(begin, end, rows, words)`."""
     kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
-    builder.call(builder.inttoptr(address.value, kind.as_pointer()), arguments)
+    builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)
 
 
 # Threads -----------------------------------------------------------------------------------------------------------
 
 
-@intrinsic(WORD_POINTER, WORD)
-def atomic_add(builder: Any, word: Typed, value: Typed) -> Typed:
+@intrinsic(WORD_POINTER, WORD, result=WORD)
+def atomic_add(builder: Any, word: Any, value: Any) -> Any:
     """Add to a shared word in one step and give what it held before."""
-    return Typed(WORD, builder.atomic_rmw("add", word.value, value.value, "seq_cst"))
+    return builder.atomic_rmw("add", word, value, "seq_cst")
 
 
-@intrinsic(WORD_POINTER)
-def atomic_load(builder: Any, word: Typed) -> Typed:
+@intrinsic(WORD_POINTER, result=WORD)
+def atomic_load(builder: Any, word: Any) -> Any:
     """Read a shared word; everything written before its `atomic_store` is then visible."""
-    return Typed(WORD, builder.load_atomic(word.value, "acquire", 8))
+    return builder.load_atomic(word, "acquire", 8)
 
 
 @intrinsic(WORD_POINTER, WORD)
-def atomic_store(builder: Any, word: Typed, value: Typed) -> None:
+def atomic_store(builder: Any, word: Any, value: Any) -> None:
     """Write a shared word, after everything that this thread wrote before."""
-    builder.store_atomic(value.value, word.value, "release", 8)
+    builder.store_atomic(value, word, "release", 8)
 
 
 @intrinsic()
@@ -183,10 +201,10 @@ def yield_processor(builder: Any) -> None:
     call(builder, "SwitchToThread" if windows else "sched_yield", _I32, [])
 
 
-@intrinsic()
-def clock(builder: Any) -> Typed:
+@intrinsic(result=WORD)
+def clock(builder: Any) -> Any:
     """The processor's counter of time: ticks that go on at an even rate on every core."""
-    return Typed(WORD, call(builder, "llvm.readcyclecounter", _I64, []))
+    return call(builder, "llvm.readcyclecounter", _I64, [])
 
 
 # Floating-point state ----------------------------------------------------------------------------------------------
@@ -216,31 +234,31 @@ def _write_state(builder: Any, state: Any) -> None:
         call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), [state])
 
 
-@intrinsic()
-def flush_subnormals(builder: Any) -> Typed:
+@intrinsic(result=WORD)
+def flush_subnormals(builder: Any) -> Any:
     """Make this thread treat numbers below the normal range as zero; gives the state for `restore_float_state`."""
     state = _read_state(builder)
     flush = _MXCSR_FLUSH if is_x86() else _FPCR_FLUSH
     _write_state(builder, builder.or_(state, ir.Constant(_I64, flush)))
-    return Typed(WORD, state)
+    return state
 
 
 @intrinsic(WORD)
-def restore_float_state(builder: Any, state: Typed) -> None:
+def restore_float_state(builder: Any, state: Any) -> None:
     """Put back the state that `flush_subnormals` gave."""
-    _write_state(builder, state.value)
+    _write_state(builder, state)
 
 
 # Bits and fused arithmetic -----------------------------------------------------------------------------------------
 
 
-def _bit_cast(source: Type, result: Type, name: str) -> Any:
-    def cast(builder: Any, value: Typed) -> Typed:
-        return Typed(result, builder.bitcast(value.value, result.llvm))
+def _bit_cast(source: Any, result: Any, name: str) -> Any:
+    def cast(builder: Any, value: Any) -> Any:
+        return builder.bitcast(value, _LLVM_TYPES[result])
 
     cast.__name__ = cast.__qualname__ = name
-    cast.__doc__ = f"The bits of a {source.name} read as {result.name}."
-    return intrinsic(source)(cast)
+    cast.__doc__ = f"The bits of a {source} read as {result}."
+    return intrinsic(source, result=result)(cast)
 
 
 float_bits = _bit_cast(FLOAT, INT32, "float_bits")
@@ -260,23 +278,115 @@ def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return call(builder, name, a.type, [a, b, c])
 
 
-@intrinsic(None, None, None)
-def fma(builder: Any, a: Typed, b: Typed, c: Typed) -> Typed:
+def _real(context: Any, *given: Any) -> Any:
+    """The signature of floats that all have the type of the first one."""
+    return given[0](*[given[0]] * len(given)) if all(kind in (FLOAT, DOUBLE) for kind in given) else None
+
+
+@typed_intrinsic(_real, 3)
+def fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """a·b + c in one rounding, in the type of `a` (two roundings on a processor that has no such instruction)."""
-    return Typed(a.type, multiply_add(builder, a.value, b.value, c.value))
+    return multiply_add(builder, a, b, c)
 
 
-@intrinsic(FLOAT, FLOAT)
-def add_up(builder: Any, total: Typed, item: Typed) -> Typed:
+@intrinsic(FLOAT, FLOAT, result=FLOAT)
+def add_up(builder: Any, total: Any, item: Any) -> Any:
     """total + item, for a sum along a row that a loop makes: LLVM may sum up several parts of the row side by side.
 
     Which ones depends on the length of the row and the processor alone, since every row is summed up by the same code.
     """
-    return Typed(FLOAT, builder.fadd(total.value, item.value, flags=("nsz", "reassoc")))
+    return builder.fadd(total, item, flags=("nsz", "reassoc"))
 
 
-@intrinsic(FLOAT, FLOAT)
-def larger(builder: Any, left: Typed, right: Typed) -> Typed:
+@intrinsic(FLOAT, FLOAT, result=FLOAT)
+def larger(builder: Any, left: Any, right: Any) -> Any:
     """The larger of two numbers; if one is NaN, any number, which the caller does not use."""
-    function = declared(builder.module, "llvm.maxnum.f32", ir.FunctionType(FLOAT.llvm, [FLOAT.llvm] * 2))
-    return Typed(FLOAT, builder.call(function, [left.value, right.value], fastmath=("nnan", "nsz")))
+    kind = ir.FloatType()
+    function = declared(builder.module, "llvm.maxnum.f32", ir.FunctionType(kind, [kind] * 2))
+    return builder.call(function, [left, right], fastmath=("nnan", "nsz"))
+
+
+# What `rewriting.py` writes in place of operators ------------------------------------------------------------------
+
+
+def _common(context: Any, *given: Any) -> Any:
+    """The type that numbers or pointers have together, None if there is none."""
+    plain = [types.unliteral(kind) for kind in given]
+    kind = context.unify_types(*plain)
+    return kind if isinstance(kind, (types.Number, types.Boolean, types.CPointer)) else None
+
+
+def _choice(context: Any, condition: Any, left: Any, right: Any) -> Any:
+    kind = _common(context, left, right)
+    return None if kind is None else kind(BOOL, kind, kind)
+
+
+@typed_intrinsic(_choice, 3)
+def choose(builder: Any, condition: Any, left: Any, right: Any) -> Any:
+    """left where the condition holds, else right; both are computed."""
+    return builder.select(_as_bit(builder, condition), left, right)
+
+
+@intrinsic(BOOL, BOOL, result=BOOL)
+def both(builder: Any, left: Any, right: Any) -> Any:
+    """Whether two conditions hold; both are computed."""
+    return builder.and_(left, right)
+
+
+@intrinsic(BOOL, BOOL, result=BOOL)
+def either(builder: Any, left: Any, right: Any) -> Any:
+    """Whether one of two conditions holds; both are computed."""
+    return builder.or_(left, right)
+
+
+def _as_bit(builder: Any, condition: Any) -> Any:
+    return condition if condition.type.width == 1 else builder.trunc(condition, ir.IntType(1))
+
+
+@intrinsic(WORD, WORD, result=WORD)
+def quotient(builder: Any, number: Any, divisor: Any) -> Any:
+    """The whole part of a quotient of numbers that are not negative, which LLVM can compute in vectors."""
+    return builder.udiv(number, divisor)
+
+
+@intrinsic(WORD, WORD, result=WORD)
+def remainder(builder: Any, number: Any, divisor: Any) -> Any:
+    """What a division of numbers that are not negative leaves."""
+    return builder.urem(number, divisor)
+
+
+def _sum_of_product(context: Any, *given: Any) -> Any:
+    kind = _common(context, *given)
+    if kind is None or isinstance(kind, types.CPointer):
+        return None
+    if isinstance(kind, (types.Integer, types.Boolean)):
+        kind = WORD
+    return kind(kind, kind, kind)
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value.type, (ir.FloatType, ir.DoubleType))
+
+
+@typed_intrinsic(_sum_of_product, 3)
+def product_plus(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """a·b + c, of floats in one rounding. Left to LLVM, the choice could be another one in a vector than alone."""
+    if _is_float(a):
+        return multiply_add(builder, a, b, c)
+    return builder.add(builder.mul(a, b, flags=["nsw"]), c, flags=["nsw"])
+
+
+@typed_intrinsic(_sum_of_product, 3)
+def product_minus(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """a·b - c, of floats in one rounding."""
+    if _is_float(a):
+        return multiply_add(builder, a, b, builder.fneg(c))
+    return builder.sub(builder.mul(a, b, flags=["nsw"]), c, flags=["nsw"])
+
+
+@typed_intrinsic(_sum_of_product, 3)
+def minus_product(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    """c - a·b, of floats in one rounding."""
+    if _is_float(a):
+        return multiply_add(builder, builder.fneg(a), b, c)
+    return builder.sub(c, builder.mul(a, b, flags=["nsw"]), flags=["nsw"])

@@ -1,99 +1,74 @@
-"""The types of native code: a name and an LLVM type each; LLVM values with their types go in and out of intrinsics."""
+"""A function that writes instructions in, a Numba intrinsic of stated types out, beside the types that kernels use."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from llvmlite import ir
+from numba import extending
+from numba.core import types
+
+BOOL = types.boolean
+INT32 = types.int32
+WORD = types.intp
+FLOAT = types.float32
+DOUBLE = types.float64
+VOID = types.void
+
+FLOAT_POINTER = types.CPointer(types.float32)
+DOUBLE_POINTER = types.CPointer(types.float64)
+INT_POINTER = types.CPointer(types.int32)
+BYTE_POINTER = types.CPointer(types.uint8)
+WORD_POINTER = types.CPointer(types.intp)
+
+Signature = Callable[..., Any]
+"""Numba's context and the types of arguments in, a signature or None where there is none out."""
 
 
-@dataclass(frozen=True)
-class Type:
-    """A type of native values. `rank` orders numbers: of two, the higher one is the type of their sum."""
+def intrinsic(*parameters: Any, result: Any = VOID) -> Callable[[Callable[..., Any]], Any]:
+    """Make an intrinsic of `write(builder, *LLVM values)`, which takes arguments of these types.
 
-    name: str
-    llvm: Any
-    rank: int = -1
-
-    @property
-    def is_float(self) -> bool:
-        return self.name.startswith("float")
-
-    @property
-    def is_number(self) -> bool:
-        return self.rank >= 0
-
-
-@dataclass(frozen=True)
-class PointerType(Type):
-    """The address of elements of a type."""
-
-    element: Type | None = None
-
-
-@dataclass(frozen=True)
-class TupleType(Type):
-    """Several values that are handed on together."""
-
-    items: tuple[Type, ...] = ()
-
-
-def pointer_to(element: Type) -> PointerType:
-    return PointerType(f"{element.name}*", element.llvm.as_pointer(), element=element)
-
-
-def tuple_of(items: tuple[Type, ...]) -> TupleType:
-    name = f"({', '.join(item.name for item in items)})"
-    return TupleType(name, ir.LiteralStructType([item.llvm for item in items]), items=items)
-
-
-BOOL = Type("bool", ir.IntType(1), 0)
-UINT8 = Type("uint8", ir.IntType(8), 1)
-INT32 = Type("int32", ir.IntType(32), 2)
-UINT32 = Type("uint32", ir.IntType(32), 3)
-WORD = Type("int64", ir.IntType(64), 4)
-FLOAT = Type("float32", ir.FloatType(), 5)
-DOUBLE = Type("float64", ir.DoubleType(), 6)
-VOID = Type("void", ir.VoidType())
-
-FLOAT_POINTER = pointer_to(FLOAT)
-DOUBLE_POINTER = pointer_to(DOUBLE)
-INT_POINTER = pointer_to(INT32)
-BYTE_POINTER = pointer_to(UINT8)
-WORD_POINTER = pointer_to(WORD)
-
-
-@dataclass(frozen=True)
-class Typed:
-    """An LLVM value and its type.
-
-    `known` is what a constant of the compilation is in Python; `factors` are the values whose product this one is.
+    Whole numbers are brought to a whole type, others must be of the type that is asked for.
     """
 
-    type: Type
-    value: Any
-    known: int | None = None
-    factors: tuple[Any, Any] | None = None
+    def signature(context: Any, *given: Any) -> Any:
+        if not all(map(_fits, given, parameters)):
+            return None
+        return result(*parameters)
+
+    return typed_intrinsic(signature, len(parameters))
 
 
-class Intrinsic:
-    """A function that writes instructions: `write(builder, *arguments)` takes and gives `Typed` values, or gives None.
+def typed_intrinsic(signature: Signature, arity: int, *, literal: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Make an intrinsic of `write(builder, *LLVM values)` whose types the signature decides.
 
-    `parameters` are the types that arguments are brought to; None takes any.
+    With `literal`, constants of the compilation reach the signature as such.
     """
+    names = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    names += [inspect.Parameter(f"a{n}", inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in range(arity)]
 
-    def __init__(self, write: Callable[..., Typed | None], parameters: tuple[Type | None, ...]) -> None:
-        self.write = write
-        self.parameters = parameters
-        self.__name__ = write.__name__
-        self.__doc__ = write.__doc__
+    def make(write: Callable[..., Any]) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            value = write(builder, *arguments)
+            return context.get_dummy_value() if value is None else value
 
-    def __call__(self, *arguments: object) -> Any:
-        raise TypeError(f"{self.__name__} exists inside native code alone")
+        def typing(context: Any, *given: Any) -> Any:
+            found = signature(context, *given)
+            return None if found is None else (found, codegen)
+
+        typing.__name__ = typing.__qualname__ = write.__name__
+        typing.__doc__ = write.__doc__
+        typing.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]
+        return extending.intrinsic(prefer_literal=literal)(typing)
+
+    return make
 
 
-def intrinsic(*parameters: Type | None) -> Callable[[Callable[..., Typed | None]], Any]:
-    """Make an intrinsic of a function that writes its instructions."""
-    return lambda write: Intrinsic(write, parameters)
+def _fits(given: Any, wanted: Any) -> bool:
+    """Whether an argument can be brought to a type without loss of its nature."""
+    plain = types.unliteral(given)
+    if plain == wanted:
+        return True
+    whole = (types.Integer, types.Boolean)
+    return isinstance(plain, whole) and isinstance(wanted, whole)

@@ -16,7 +16,7 @@ from typing import Any
 from llvmlite import ir
 
 from trainer_cli.targets.cpu.intrinsics import call, multiply_add
-from trainer_cli.targets.cpu.machine_types import FLOAT, Typed, intrinsic
+from trainer_cli.targets.cpu.machine_types import FLOAT, intrinsic
 
 _FLOAT = ir.FloatType()
 _INT = ir.IntType(32)
@@ -154,12 +154,12 @@ class _Number:
 def _elementary(write: Callable[..., _Number]) -> Any:
     """Make an intrinsic of float32 arguments out of a function that writes its code."""
 
-    def emit(builder: Any, *arguments: Typed) -> Typed:
-        return Typed(FLOAT, write(*(_Number(builder, argument.value) for argument in arguments)).value)
+    def emit(builder: Any, *arguments: Any) -> Any:
+        return write(*(_Number(builder, argument) for argument in arguments)).value
 
     emit.__name__ = emit.__qualname__ = write.__name__.strip("_")
     emit.__doc__ = write.__doc__
-    return intrinsic(*[FLOAT] * write.__code__.co_argcount)(emit)
+    return intrinsic(*[FLOAT] * write.__code__.co_argcount, result=FLOAT)(emit)
 
 
 def _power_of_two(exponent: _Number) -> _Number:

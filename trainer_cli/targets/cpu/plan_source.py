@@ -17,15 +17,23 @@ from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.ir.primitive import IRError
 from trainer_cli.targets.cpu.kernel_source import KernelSource, write_kernel
-from trainer_cli.targets.cpu.program import Argument, Move, Program, Sharing, Unit, Word, double_word
+from trainer_cli.targets.cpu.program import Argument, Export, Move, Program, Sharing, Unit, Word, double_word
 from trainer_cli.targets.cpu.scalar_source import write_scalars
 from trainer_cli.targets.cpu.steps import rows_apart
+from trainer_cli.targets.cpu.writer import KERNEL_HEAD
+
+_ROWS = ("int*", "byte*")
 
 RUNTIME = Unit(
     "from trainer_cli.targets.cpu.runtime import copy_rows, gather_scaled, gather_words, run\n",
-    ("run", "gather_words", "gather_scaled", "copy_rows"),
+    (
+        Export("run"),
+        Export("gather_words", (*_ROWS, "byte*", "int")),
+        Export("gather_scaled", (*_ROWS, "float*", "int", "float")),
+        Export("copy_rows", ("byte*", "byte*", "int", "int", "int")),
+    ),
 )
-"""The functions that every plan needs."""
+"""What every plan calls."""
 
 
 @dataclass
@@ -75,23 +83,9 @@ class PlanSource:
         return KERNEL_HEAD + "\n\n".join(kernels)
 
 
-KERNEL_HEAD = """import math
-
-from trainer_cli.targets.cpu.convolution import convolution, kernel_gradient
-from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p, logistic, power, sin, tanh
-from trainer_cli.targets.cpu.runtime import (
-    INFINITY, NAN, add_up, bits_double, bool_pointer, byte_pointer, double_bits, double_pointer, float32, float64,
-    float_pointer, floor, inline_attributes, int32, int64, int_pointer, kernel_attributes, larger, linked, offset,
-    product, random_uniform, sign, sqrt, stack_floats, uint8, word_pointer,
-)
-
-
-"""
-
-
 _CONVERSION = """@linked
-def entry(begin, end, rows, words):
-    source, target = {kind}_pointer(words[0]), float_pointer(words[1])
+def entry(begin, end, rows, source, target):
+    kernel_attributes()
     for i in range(begin * {size}, end * {size}):
         target[i] = float32(source[i])
 """
@@ -190,8 +184,7 @@ class _PlanWriter:
     def _number(self, number: int) -> Argument:
         return Argument(self.table.size, number)
 
-    def _unit(self, text: str, label: str) -> Unit:
-        unit = Unit(text)
+    def _labelled(self, unit: Unit, label: str) -> Unit:
         labels = self.units.setdefault(unit, [])
         if label not in labels:
             labels.append(label)
@@ -204,7 +197,7 @@ class _PlanWriter:
             text, self.scalars = write_scalars(list(wanted), self.table.hyperparameters)
             self.scalars = {value: self.slots + place for value, place in self.scalars.items()}
             self.slots += len(self.scalars)
-            self.program.compute(self._unit(KERNEL_HEAD + text, "scalars"))
+            self.program.compute(self._labelled(Unit(KERNEL_HEAD + text), "scalars"))
 
     def _gather(self) -> None:
         order = self._slot()
@@ -233,7 +226,9 @@ class _PlanWriter:
                     self._copy(*places, row, label=label)
                 else:
                     # Outputs are arrays of floats, whatever the value is.
-                    unit = self._unit(KERNEL_HEAD + _CONVERSION.format(kind=value.dtype, size=size), label)
+                    kind = "byte*" if value.dtype == "bool" else "int*"
+                    text = KERNEL_HEAD + _CONVERSION.format(size=size)
+                    unit = self._labelled(Unit(text, (Export(parameters=(kind, "float*")),)), label)
                     self.program.call(unit, "entry", places, Sharing.ROWS, label=label)
         loss = self.table.totals.get("loss")
         if loss is not None:
@@ -257,7 +252,7 @@ class _PlanWriter:
             self._loop(kernel, kernel.inner)
             return
         source = self.sources[kernel]
-        unit = self._unit(KERNEL_HEAD + source.text, kernel.label)
+        unit = self._labelled(source.unit, kernel.label)
         arguments = [self._argument(key) for key in source.pointers]
         arguments += [Argument(self.scalars[value]) for value in source.scalars]
         label = kernel.label

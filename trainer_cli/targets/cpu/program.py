@@ -58,11 +58,23 @@ class Sharing(IntEnum):
 
 
 @dataclass(frozen=True)
+class Export:
+    """A function that is called from outside, with `(begin, end, rows, address of words)`.
+
+    It takes the words as `parameters` say, behind the first three: `float*`, `double*`, `int*`, `byte*` are pointers,
+    `float`, `double`, `int`, `bool` numbers. Without any, it takes the address.
+    """
+
+    name: str = "entry"
+    parameters: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Unit:
     """The text of a module of native code, and the functions of it that are called from outside."""
 
     text: str
-    exports: tuple[str, ...] = ("entry",)
+    exports: tuple[Export, ...] = (Export(),)
 
 
 @dataclass(frozen=True)

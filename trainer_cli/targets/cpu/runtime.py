@@ -217,13 +217,8 @@ def slots_address(slots, place):
 
 
 @linked
-def gather_words(begin, end, rows, words):
-    """Copy the rows of `words[3]` bytes that `words[0]` names, from `words[1]` to the batch at `words[2]`."""
-    _gather_bytes(begin, end, words[3], int_pointer(words[0]), byte_pointer(words[1]), byte_pointer(words[2]))
-
-
-@linked
-def _gather_bytes(begin, end, width, order, data, batch):
+def gather_words(begin, end, rows, order, data, batch, width):
+    """Copy the rows of `width` bytes that `order` names, from `data` to the batch."""
     kernel_attributes()
     for row in range(begin, end):
         source = offset(data, int64(order[row]) * width)
@@ -233,14 +228,8 @@ def _gather_bytes(begin, end, width, order, data, batch):
 
 
 @linked
-def gather_scaled(begin, end, rows, words):
-    """Copy the rows of `words[3]` bytes, each times the double `words[4]`, as floats."""
-    scale = float32(bits_double(words[4]))
-    _gather_scaled(begin, end, words[3], scale, int_pointer(words[0]), byte_pointer(words[1]), float_pointer(words[2]))
-
-
-@linked
-def _gather_scaled(begin, end, width, scale, order, data, batch):
+def gather_scaled(begin, end, rows, order, data, batch, width, scale):
+    """Copy the rows of `width` bytes that `order` names, each times the scale, as floats."""
     kernel_attributes()
     for row in range(begin, end):
         source = offset(data, int64(order[row]) * width)
@@ -250,13 +239,8 @@ def _gather_scaled(begin, end, width, scale, order, data, batch):
 
 
 @linked
-def copy_rows(begin, end, rows, words):
-    """Copy rows from `words[0]` to `words[1]`: `words[2]` bytes each, which lie `words[3]` and `words[4]` apart."""
-    _copy_rows(begin, end, words[2], words[3], words[4], byte_pointer(words[0]), byte_pointer(words[1]))
-
-
-@linked
-def _copy_rows(begin, end, width, source_step, target_step, source, target):
+def copy_rows(begin, end, rows, source, target, width, source_step, target_step):
+    """Copy rows of `width` bytes, which lie `source_step` and `target_step` apart."""
     kernel_attributes()
     for row in range(begin, end):
         here = offset(source, row * source_step)

@@ -10,7 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, Typed, intrinsic
+from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, intrinsic
 from trainer_cli.targets.cpu.microkernel import (
     PACKED_ROWS,
     PANEL,
@@ -103,8 +103,8 @@ def tile_product(block: Block, columns: int, a_row: int, a_depth: int, b_depth: 
     kinds = [_INDEX, _INDEX, _INDEX, _INDEX, _POINTER, _POINTER, _POINTER, _POINTER]
 
     @intrinsic(*[WORD] * 4, *[FLOAT_POINTER] * 4)
-    def product_of_tile(builder: Any, *arguments: Typed) -> None:
+    def product_of_tile(builder: Any, *arguments: Any) -> None:
         function = separate_function(builder.module, "tile_product", kinds, write)
-        builder.call(function, [argument.value for argument in arguments])
+        builder.call(function, arguments)
 
     return product_of_tile

@@ -21,15 +21,29 @@ from trainer_cli.compiler.partition import BufferKey, LeafBuffer, TotalBuffer, b
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import BATCH, Shape
 from trainer_cli.targets.cpu.expressions import Elements, Lines, linear_index
+from trainer_cli.targets.cpu.program import Export, Unit
 
-_SCALAR_WORDS = {"float": "float32(bits_double({0}))", "int": "{0}", "bool": "({0} != 0)"}
+KERNEL_HEAD = """import math
+
+from trainer_cli.targets.cpu.convolution import convolution, kernel_gradient
+from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p, logistic, power, sin, tanh
+from trainer_cli.targets.cpu.runtime import (
+    INFINITY, NAN, add_up, double_bits, double_pointer, float32, float64, floor, inline_attributes, int32, int64,
+    kernel_attributes, larger, linked, offset, product, random_uniform, sign, sqrt, stack_floats, uint8, word_pointer,
+)
+
+
+"""
+"""What the text of every unit begins with."""
 
 
 def _pointer_kind(key: BufferKey) -> str:
-    """What a buffer holds."""
+    """What a parameter that names a buffer is."""
     if isinstance(key, TotalBuffer):
-        return "double"
-    return "float" if isinstance(key, LeafBuffer) else key.dtype
+        return "double*"
+    if isinstance(key, LeafBuffer):
+        return "float*"
+    return "byte*" if key.dtype == "bool" else f"{key.dtype}*"
 
 
 @dataclass
@@ -47,14 +61,11 @@ class KernelSource:
     whole: bool
 
     @property
-    def text(self) -> str:
-        """The definitions, and the function `entry` that is called with all arguments as words."""
-        arguments = [f"{_pointer_kind(key)}_pointer(words[{place}])" for place, key in enumerate(self.pointers)]
-        for place, value in enumerate(self.scalars, start=len(self.pointers)):
-            arguments.append(_SCALAR_WORDS[value.dtype].format(f"words[{place}]"))
-        given = ", ".join(["begin", "end", "rows", *arguments])
-        entry = f"@linked\ndef entry(begin, end, rows, words):\n    kernel({given})\n"
-        return f"{self.definitions.replace('{name}', 'kernel')}\n\n{entry}"
+    def unit(self) -> Unit:
+        """The unit that exports the kernel."""
+        parameters = [*map(_pointer_kind, self.pointers), *(value.dtype for value in self.scalars)]
+        text = KERNEL_HEAD + self.definitions.replace("{name}", "entry")
+        return Unit(text, (Export(parameters=tuple(parameters)),))
 
 
 @dataclass
