@@ -25,6 +25,13 @@ def test_doctor_warns_of_a_cache_that_cannot_be_written(project):
     assert "fix: export TRAINER_CACHE_DIR=" in done.stdout
 
 
+def test_doctor_names_the_batch_systems_budget(project):
+    done = project.run("doctor", environment={"SLURM_CPUS_PER_TASK": "1"})
+    assert done.returncode == 0, done.stdout
+    assert "1 by default" in done.stdout
+    assert "1 by SLURM_CPUS_PER_TASK" in done.stdout
+
+
 def test_doctor_names_packages_that_cannot_be_imported(project, root):
     (project.folder / "safetensors.py").write_text("raise ImportError('no such symbol')\n")
     done = project.run("doctor", environment={"PYTHONPATH": f"{project.folder}{os.pathsep}{root}"})

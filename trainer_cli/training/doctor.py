@@ -103,18 +103,17 @@ def _processor() -> Iterator[Check]:
 
 
 def _threads() -> Iterator[Check]:
-    from trainer_cli.targets.cpu.threads import available_cores
+    from trainer_cli.targets.cpu.threads import available_cores, budget
     from trainer_cli.training.run_directory import available_cpus
 
     default, allowed, cores = available_cores(), available_cpus(), os.cpu_count() or 1
     words = f"{default} by default: {cores} in the machine, {allowed} allowed to this process"
-    if default < allowed:
+    given = budget()
+    if given is not None:
+        words += f", {given[1]} by {given[0]}"
+    if default < min(allowed, given[1] if given else allowed):
         words += f", {default} by the control group's quota"
-    slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    if slurm.isdigit() and int(slurm) < default:
-        yield Check("threads", "warning", f"{words}, {slurm} by Slurm", f"trainer fit … --threads {slurm}")
-    else:
-        yield Check("threads", "ok", words)
+    yield Check("threads", "ok", words)
 
 
 def _memory() -> Iterator[Check]:

@@ -23,7 +23,10 @@ from trainer_cli.targets.target import Outputs, Slice, State, Totals
 
 
 class CpuTarget:
-    """Native code for this machine's processor. `threads=None` chooses from the cores and the work of a step."""
+    """Native code for this machine's processor. `threads=None` chooses from the cores and the work of a step.
+
+    A given number is the most that are used: a call that fewer do faster is done by fewer.
+    """
 
     def __init__(self, threads: int | None = None, *, use_cache: bool = True) -> None:
         self.threads = threads
@@ -46,7 +49,7 @@ class CpuExecutable:
 
     @cached_property
     def threads(self) -> int:
-        """The number of threads, or the most that are used where it was not given."""
+        """The most threads that are used."""
         graph = self.program.train or self.program.predict
         return self._given_threads or thread_limit(step_cost(graph, self.batch_size).operations)
 
@@ -125,7 +128,7 @@ class CpuExecutable:
     ) -> Slice:
         data = {leaf: split.arrays[name] for name, leaf in self.program.leaves.items() if name in split.arrays}
         choice = self._choices.setdefault(plan, ThreadChoice(self.threads))
-        threads = self._given_threads or choice.next()
+        threads = choice.next()
         began = time.perf_counter()
         outcome = plan.run(
             order,

@@ -7,6 +7,7 @@ that hold every address and number that a plan needs from outside.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from trainer_cli.compiler.kernels import Kernel, LoopPlan, storage
@@ -16,6 +17,7 @@ from trainer_cli.compiler.trace import InputSpec
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.ir.primitive import IRError
+from trainer_cli.targets.cpu.chunks import chunks_of
 from trainer_cli.targets.cpu.kernel_source import KernelSource, write_kernel
 from trainer_cli.targets.cpu.program import Argument, Export, Move, Program, Sharing, Unit, Word, double_word
 from trainer_cli.targets.cpu.scalar_source import write_scalars
@@ -129,11 +131,18 @@ class _PlanWriter:
         self.slots = self.table.size + 1
         first_scalar = self.slots
         self._write_scalars()
-        self._gather()
         regions = self.schedule.partition.regions
+        splits = self.schedule.partition.splits
         for number, region in enumerate(regions):
-            for kernel in region.kernels:
-                self._call(kernel, self.schedule.partition.splits[kernel])
+            groups = chunks_of(region.kernels, splits, self.schedule.batch_size)
+            if number == 0 and not (groups and groups[0].rows):
+                self._gather()
+            for place, group in enumerate(groups):
+                with self.program.chunks(group.rows) if group.rows else nullcontext():
+                    if number == place == 0 and group.rows:
+                        self._gather()
+                    for kernel in group.kernels:
+                        self._call(kernel, splits[kernel])
             if number == len(regions) - 1:
                 self._close_step()
             self.program.wait()

@@ -47,6 +47,8 @@ class Operation(IntEnum):
     REPEAT = 4
     MOVE = 5
     CHECK = 6
+    CHUNK = 7
+    NEXT = 8
 
 
 class Sharing(IntEnum):
@@ -152,6 +154,14 @@ class Program:
         self._write(Operation.LOOP, counter, first, step, len(moves), *places)
         yield
         self._write(Operation.REPEAT, len(self.words) - head, length)
+
+    @contextmanager
+    def chunks(self, rows: int) -> Iterator[None]:
+        """Do what is written inside for so many of a thread's rows at a time."""
+        head = len(self.words)
+        self._write(Operation.CHUNK, rows)
+        yield
+        self._write(Operation.NEXT, len(self.words) - head, rows)
 
     def _write(self, operation: Operation, *words: int) -> None:
         self.words += [int(operation), 2 + len(words), *words]

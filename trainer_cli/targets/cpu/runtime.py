@@ -87,7 +87,7 @@ _BARRIER, _COUNT, _BATCH, _STATUS = (int(word) for word in (Word.BARRIER, Word.C
 _PROGRAM, _PROGRAM_END, _TICKS = (int(word) for word in (Word.PROGRAM, Word.PROGRAM_END, Word.TICKS))
 _MEMORY, _MEMORY_SIZE, _TABLE_SIZE = (int(word) for word in (Word.MEMORY, Word.MEMORY_SIZE, Word.TABLE_SIZE))
 _SCALARS, _FRAME = int(Word.SCALARS), int(Word.FRAME)
-_CALL, _COMPUTE, _WAIT, _LOOP, _REPEAT, _MOVE, _CHECK = (int(operation) for operation in Operation)
+_CALL, _COMPUTE, _WAIT, _LOOP, _REPEAT, _MOVE, _CHECK, _CHUNK, _NEXT = (int(operation) for operation in Operation)
 _ROWS, _SLICES, _SINGLE = (int(sharing) for sharing in Sharing)
 
 
@@ -112,16 +112,16 @@ def share(extent, block, thread, threads):
 
 
 @linked
-def _call(program, slots, frame, thread, threads, rows):
-    """One call of a kernel for a thread's share, block by block or for all at once."""
+def _call(program, slots, frame, thread, threads, rows, low, high):
+    """One call of a kernel for a thread's share, block by block or for all at once; of rows, from `low` to `high`."""
     address, sharing, extent, block, count = program[2], program[3], program[4], program[5], program[6]
     for i in range(count):
         frame[i] = slots[program[7 + 2 * i]] + program[8 + 2 * i]
     begin = 0
     end = extent
     if sharing == _ROWS:
-        begin = share(rows, 8, thread, threads)
-        end = share(rows, 8, thread + 1, threads)
+        begin = low
+        end = high
     elif sharing == _SLICES:
         shared = program[7 + 2 * count]
         begin = share(extent, shared, thread, threads)
@@ -162,6 +162,10 @@ def run(thread, threads, unused, table):
     done = 0
     for n in range(steps):
         rows = min(batch, table[_COUNT] - n * batch)
+        first = share(rows, 8, thread, threads)
+        last = share(rows, 8, thread + 1, threads)
+        low = first
+        high = last
         at = 0
         while at < program_end:
             here = offset(program, at)
@@ -171,7 +175,7 @@ def run(thread, threads, unused, table):
             if timing:
                 began = clock()
             if operation == _CALL:
-                _call(here, slots, frame, thread, threads, rows)
+                _call(here, slots, frame, thread, threads, rows, low, high)
             elif operation == _COMPUTE:
                 call_address(here[2], n, slots_address(slots, scalars), rows, slots)
             elif operation == _WAIT:
@@ -188,6 +192,16 @@ def run(thread, threads, unused, table):
                 if time < here[3]:
                     _move(offset(head, 6), slots, head[5], head[3] + time * head[4])
                     following = at - here[2] + head[1]
+            elif operation == _CHUNK:
+                high = min(first + here[2], last)
+            elif operation == _NEXT:
+                low = high
+                high = min(high + here[3], last)
+                if low < last:
+                    following = at - here[2] + 3
+                else:
+                    low = first
+                    high = last
             elif operation == _MOVE:
                 _move(offset(here, 2), slots, 1, n)
             elif operation == _CHECK and thread == 0:

@@ -21,11 +21,24 @@ MEMORY = 0.3
 SHORTEST = 1e-3
 """Seconds below which a call says nothing about speed."""
 
+HOPELESS = 0.7
+"""Share of the best speed below which a number of threads is tried again ten times less often."""
+
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+_BUDGETS = ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS")
+"""Variables by which a batch system or a user says how many threads a program may have."""
+
+
+def budget() -> tuple[str, int] | None:
+    """The variable that allows the fewest threads, and their number; None if none says anything."""
+    given = [(name, os.environ.get(name, "").partition(",")[0].strip()) for name in _BUDGETS]
+    found = [(name, int(words)) for name, words in given if words.isdigit() and int(words) > 0]
+    return min(found, key=lambda pair: pair[1], default=None)
 
 
 def available_cores() -> int:
-    """Cores that this process may use: its affinity, limited by the control group's quota."""
+    """Cores that this process may use: its affinity, limited by the control group's quota and by `budget`."""
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:
@@ -36,7 +49,8 @@ def available_cores() -> int:
             cores = min(cores, max(1, int(quota) // int(period)))
     except (OSError, ValueError):
         pass
-    return max(1, cores)
+    allowed = budget()
+    return max(1, min(cores, allowed[1]) if allowed else cores)
 
 
 class ThreadChoice:
@@ -57,7 +71,10 @@ class ThreadChoice:
         if untried and self._best in self._speed:
             return untried[0]
         if neighbours and self._calls % TRIAL_INTERVAL == 0:
-            return neighbours[self._calls // TRIAL_INTERVAL % len(neighbours)]
+            trial = self._calls // TRIAL_INTERVAL
+            other = neighbours[trial % len(neighbours)]
+            if self._speed.get(other, 0.0) > HOPELESS * self._speed.get(self._best, 0.0) or trial % 10 == 0:
+                return other
         return self._best
 
     def observe(self, threads: int, rows: int, seconds: float) -> None:

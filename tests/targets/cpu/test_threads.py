@@ -1,0 +1,62 @@
+"""Budgets and speeds in, the number of threads of the next call out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from trainer_cli.targets.cpu import threads
+from trainer_cli.targets.cpu.threads import TRIAL_INTERVAL, ThreadChoice
+
+
+@pytest.fixture(autouse=True)
+def no_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SLURM_CPUS_PER_TASK", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("variables", "found"),
+    [
+        ({}, None),
+        ({"SLURM_CPUS_PER_TASK": "3"}, ("SLURM_CPUS_PER_TASK", 3)),
+        ({"SLURM_CPUS_PER_TASK": "3", "OMP_NUM_THREADS": "2,1"}, ("OMP_NUM_THREADS", 2)),
+        ({"SLURM_CPUS_PER_TASK": "many", "OMP_NUM_THREADS": "0"}, None),
+    ],
+)
+def test_a_budget_is_the_least_that_a_variable_allows(
+    variables: dict[str, str], found: tuple[str, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, words in variables.items():
+        monkeypatch.setenv(name, words)
+    assert threads.budget() == found
+
+
+def test_the_budget_limits_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert threads.available_cores() == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "100000")
+    assert threads.available_cores() <= (threads.os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(("limit", "best"), [(4, 2), (4, 1), (4, 4), (2, 1), (3, 3), (1, 1)])
+def test_most_calls_go_to_the_fastest_number(limit: int, best: int) -> None:
+    choice = ThreadChoice(limit)
+    used: Counter[int] = Counter()
+    for _ in range(20 * TRIAL_INTERVAL):
+        number = choice.next()
+        used[number] += 1
+        choice.observe(number, 1000, 0.01 * (1 + abs(number - best)))
+    assert max(used) <= limit
+    assert used[best] > 0.9 * sum(used.values())
+
+
+def test_what_was_hopeless_is_tried_rarely() -> None:
+    choice = ThreadChoice(2)
+    used: Counter[int] = Counter()
+    for _ in range(100 * TRIAL_INTERVAL):
+        number = choice.next()
+        used[number] += 1
+        choice.observe(number, 1000, 0.01 if number == 1 else 0.05)
+    assert 0 < used[2] <= 12
