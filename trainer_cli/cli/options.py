@@ -80,7 +80,9 @@ RunDirectoryOption: TypeAlias = Annotated[
 ]
 ThreadsOption: TypeAlias = Annotated[
     int | None,
-    typer.Option("--threads", min=1, metavar="N", help="Threads at most [default: all cores]; any number gives the same bits."),
+    typer.Option(
+        "--threads", min=1, metavar="N", help="Threads at most [default: all cores]; any number gives the same bits."
+    ),
 ]
 TargetOption: TypeAlias = Annotated[
     Target, typer.Option("--target", help="cpu: compiled native code; reference: NumPy in float64, slow.")

@@ -1,6 +1,8 @@
 """The memory pass: a partition and a batch size in, a schedule with the place of every buffer in the arena out.
 
-Buffers whose regions do not overlap share memory. Weights, states and data live outside the arena.
+Buffers whose regions do not overlap share memory. What only one group of kernels touches, which goes through the rows
+in chunks, has room for a chunk in the memory of each thread, and none in the arena. Weights, states and data live
+elsewhere.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from trainer_cli.compiler.chunk import ITEM_SIZE, Group, row_bytes
 from trainer_cli.compiler.kernels import Kernel, storage
 from trainer_cli.compiler.partition import Partition
 from trainer_cli.ir.graph import Graph, Value
@@ -16,12 +19,15 @@ from trainer_cli.ir.primitive import BATCH, IRError, Shape
 ALIGNMENT = 64
 """Bytes: a cache line and a 512-bit vector."""
 
-ITEM_SIZE = {"float": 4, "int": 4, "bool": 1}
+__all__ = ["ALIGNMENT", "ITEM_SIZE", "Buffer", "Schedule", "elements", "plan_memory"]
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """The place of a value in the arena: first byte, bytes, and the regions between which it is alive."""
+    """The place of a value in the arena: first byte, bytes, and the regions between which it is alive.
+
+    In the memory of a thread: the same, with the kernels of a group in place of regions.
+    """
 
     value: Value
     offset: int
@@ -32,13 +38,20 @@ class Buffer:
 
 @dataclass
 class Schedule:
-    """Everything a target needs to emit one step: graph, regions, splits, buffers."""
+    """Everything a target needs to emit one step: graph, regions, splits, buffers.
+
+    `groups` has the kernels of each region by chunks of rows. `local` are buffers of a chunk's rows, in `local_size`
+    bytes that every thread has for itself.
+    """
 
     graph: Graph
     partition: Partition
     buffers: dict[Value, Buffer]
     arena: int
     batch_size: int
+    groups: list[list[Group]]
+    local: dict[Value, Buffer]
+    local_size: int
 
     @property
     def barriers(self) -> int:
@@ -50,8 +63,9 @@ def elements(shape: Shape, batch_size: int) -> int:
     return math.prod(batch_size if extent is BATCH else int(extent) for extent in shape)
 
 
-def plan_memory(graph: Graph, partition: Partition, batch_size: int) -> Schedule:
-    """Give every stored value and every input of a batch a place in the arena."""
+def plan_memory(graph: Graph, partition: Partition, batch_size: int, groups: list[list[Group]]) -> Schedule:
+    """Give every stored value and every input of a batch a place in the arena or in the memory of threads."""
+    local = _local_buffers(graph, groups)
     alive: dict[Value, list[int]] = {}
     for value in graph.leaves("input").values():
         alive[value] = [0, len(partition.regions) - 1]
@@ -67,6 +81,8 @@ def plan_memory(graph: Graph, partition: Partition, batch_size: int) -> Schedule
         if value.batched and storage(value) in alive:
             # A batched output is read by the caller after the step.
             alive[storage(value)][1] = len(partition.regions) - 1
+    for value in local:
+        del alive[value]
     buffers: dict[Value, Buffer] = {}
     placed: list[Buffer] = []
     largest_first = sorted(alive, key=lambda value: (-_bytes(value, batch_size), value.index))
@@ -77,9 +93,45 @@ def plan_memory(graph: Graph, partition: Partition, batch_size: int) -> Schedule
         buffers[value] = Buffer(value, offset, size, first, last)
         placed.append(buffers[value])
     arena = max((buffer.offset + buffer.size for buffer in placed), default=ALIGNMENT)
-    schedule = Schedule(graph, partition, buffers, arena, batch_size)
+    local_size = max((buffer.offset + buffer.size for buffer in local.values()), default=0)
+    schedule = Schedule(graph, partition, buffers, arena, batch_size, groups, local, local_size)
     _verify(schedule)
     return schedule
+
+
+def _local_buffers(graph: Graph, groups: list[list[Group]]) -> dict[Value, Buffer]:
+    """Places in a thread's memory of values that one group alone touches, chunk by chunk."""
+    users: dict[Value, set[int]] = {}
+    everything = [group for region in groups for group in region]
+    for number, group in enumerate(everything):
+        for kernel in group.kernels:
+            for value in (*kernel.reads, *kernel.stores, *_inside(kernel)):
+                users.setdefault(storage(value), set()).add(number)
+    kept = {storage(value) for value in graph.outputs.values()} | set(graph.leaves("input").values())
+    local: dict[Value, Buffer] = {}
+    for number, group in enumerate(everything):
+        if group.rows:
+            local |= _places(group, {value for value, used in users.items() if used == {number}} - kept)
+    return local
+
+
+def _places(group: Group, candidates: set[Value]) -> dict[Value, Buffer]:
+    alive: dict[Value, list[int]] = {}
+    for number, kernel in enumerate(group.kernels):
+        for value in [*kernel.stores, *_inside(kernel)]:
+            base = storage(value)
+            if base in candidates and base.shape and base.shape[0] is BATCH:
+                alive.setdefault(base, [number, number])
+        for value in (*kernel.reads, *kernel.stores, *_inside(kernel)):
+            if storage(value) in alive:
+                alive[storage(value)][1] = number
+    places: dict[Value, Buffer] = {}
+    for value in sorted(alive, key=lambda value: (-row_bytes(value), value.index)):
+        first, last = alive[value]
+        size = -(-max(1, group.rows * row_bytes(value)) // ALIGNMENT) * ALIGNMENT
+        near = [other for other in places.values() if first <= other.last and other.first <= last]
+        places[value] = Buffer(value, _lowest_gap(near, size), size, first, last)
+    return places
 
 
 def _inside(kernel: Kernel) -> list[Value]:
@@ -112,7 +164,28 @@ def _lowest_gap(occupied: list[Buffer], size: int) -> int:
 
 def _verify(schedule: Schedule) -> None:
     """No two live buffers overlap; every kernel reads buffers that are alive."""
-    buffers = sorted(schedule.buffers.values(), key=lambda buffer: buffer.offset)
+    _verify_apart(list(schedule.buffers.values()))
+    for group in (group for region in schedule.groups for group in region):
+        inside = {storage(value) for kernel in group.kernels for value in (*kernel.stores, *_inside(kernel))}
+        _verify_apart([buffer for value, buffer in schedule.local.items() if value in inside])
+    written = {storage(value) for value in schedule.graph.leaves("input").values()}
+    for number, region in enumerate(schedule.partition.regions):
+        for kernel in region.kernels:
+            for value in kernel.reads:
+                base = storage(value)
+                if base in schedule.local and base not in written:
+                    raise IRError(f"`{kernel.label}` reads {base!r} before it is written")
+                buffer = schedule.buffers.get(base)
+                if buffer is None:
+                    continue
+                if base not in written or not buffer.first <= number <= buffer.last:
+                    raise IRError(f"`{kernel.label}` reads {base!r} while it is not alive")
+            written.update(storage(value) for value in kernel.stores)
+
+
+def _verify_apart(known: list[Buffer]) -> None:
+    """Buffers that are alive at once do not overlap, and all are aligned."""
+    buffers = sorted(known, key=lambda buffer: buffer.offset)
     for index, one in enumerate(buffers):
         if one.offset % ALIGNMENT:
             raise IRError(f"the buffer of {one.value!r} is not aligned")
@@ -121,14 +194,3 @@ def _verify(schedule: Schedule) -> None:
                 break
             if one.first <= other.last and other.first <= one.last:
                 raise IRError(f"the buffers of {one.value!r} and {other.value!r} overlap")
-    written = {storage(value) for value in schedule.graph.leaves("input").values()}
-    for number, region in enumerate(schedule.partition.regions):
-        for kernel in region.kernels:
-            for value in kernel.reads:
-                base = storage(value)
-                buffer = schedule.buffers.get(base)
-                if buffer is None:
-                    continue
-                if base not in written or not buffer.first <= number <= buffer.last:
-                    raise IRError(f"`{kernel.label}` reads {base!r} while it is not alive")
-            written.update(storage(value) for value in kernel.stores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainer_cli.compiler.chunk import chunk
 from trainer_cli.compiler.fuse import fuse
 from trainer_cli.compiler.lower import lower
 from trainer_cli.compiler.memory import Schedule, plan_memory
@@ -11,7 +12,11 @@ from trainer_cli.compiler.simplify import simplify
 from trainer_cli.ir.graph import Graph
 
 
-def make_schedule(graph: Graph, batch_size: int) -> Schedule:
-    """lower → simplify → fuse → nest → partition → memory; each pass verifies what it leaves behind."""
+def make_schedule(graph: Graph, batch_size: int, cache: int = 0) -> Schedule:
+    """lower → simplify → fuse → nest → partition → chunk → memory; each pass verifies what it leaves behind.
+
+    `cache`: the bytes of cache that a core has for itself; without any, no rows are taken in chunks.
+    """
     simple = simplify(lower(graph))
-    return plan_memory(simple, partition(nest(fuse(simple))), batch_size)
+    parts = partition(nest(fuse(simple)))
+    return plan_memory(simple, parts, batch_size, chunk(parts, batch_size, cache))

@@ -31,7 +31,7 @@ def describe(graph: Graph, schedule: Schedule, threads: int) -> dict[str, Any]:
         "batch_size": schedule.batch_size,
         "operations_per_step": cost.operations,
         "bytes_per_step": cost.bytes,
-        "arena_bytes": schedule.arena,
+        "arena_bytes": schedule.arena + threads * schedule.local_size,
         "barriers_per_step": schedule.barriers,
         "regions": regions,
     }

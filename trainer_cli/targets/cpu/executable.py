@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer_cli.compiler.cost import step_cost
+from trainer_cli.compiler.memory import Schedule
 from trainer_cli.compiler.program import Program
 from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Graph
 from trainer_cli.targets.cpu.aligned import aligned_floats
+from trainer_cli.targets.cpu.host import second_level_cache
 from trainer_cli.targets.cpu.plan import Plan
 from trainer_cli.targets.cpu.plan_source import write_plan
 from trainer_cli.targets.cpu.threads import ThreadChoice, thread_limit
@@ -152,9 +154,12 @@ class CpuExecutable:
         from trainer_cli.targets.cpu.describe import describe
 
         graph = self.program.train or self.program.evaluate or self.program.predict
-        return describe(graph, make_schedule(graph, self.batch_size), self.threads)
+        return describe(graph, self._schedule(graph), self.threads)
 
     @property
     def source(self) -> str:
         graph = self.program.train or self.program.evaluate or self.program.predict
-        return write_plan(make_schedule(graph, self.batch_size), self.program.input_leaves, "Training step.").text
+        return write_plan(self._schedule(graph), self.program.input_leaves, "Training step.").text
+
+    def _schedule(self, graph: Graph) -> Schedule:
+        return make_schedule(graph, self.batch_size, second_level_cache())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,10 @@ from trainer_cli.targets.cpu.cache import cache_folder
 
 _TELLING = ("avx2", "fma", "avx512f", "avx512bf16", "avx512fp16", "amx-bf16", "neon", "sve", "sve2")
 """Features of processors that decide how fast matrix products are."""
+
+
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+_USUAL_CACHE = 1 << 20
 
 
 class Processor(NamedTuple):
@@ -35,6 +40,19 @@ def processor() -> Processor:
     features = tuple(name for name in _TELLING if found.get(name))
     floats = 16 if "avx512f" in features else 8 if found.get("avx") else 4
     return Processor(llvm.get_host_cpu_name(), features, floats)
+
+
+@cache
+def second_level_cache() -> int:
+    """Bytes of a core's second-level cache; a usual size where the machine does not tell."""
+    for folder in sorted(_CACHES.glob("index*")):
+        try:
+            level, size = (folder / "level").read_text().strip(), (folder / "size").read_text().strip()
+        except OSError:
+            continue
+        if level == "2" and size.endswith("K") and size[:-1].isdigit():
+            return int(size[:-1]) << 10
+    return _USUAL_CACHE
 
 
 def plan_cache() -> PlanCache:

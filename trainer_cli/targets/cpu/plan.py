@@ -17,6 +17,7 @@ from trainer_cli.ir.graph import Graph, Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.targets.cpu.aligned import aligned_bytes
 from trainer_cli.targets.cpu.build import build
+from trainer_cli.targets.cpu.host import second_level_cache
 from trainer_cli.targets.cpu.plan_source import RUNTIME, reads_bytes, write_plan
 from trainer_cli.targets.cpu.program import Word
 from trainer_cli.targets.target import Outputs, Totals
@@ -41,7 +42,7 @@ class Plan:
         self, graph: Graph, batch_size: int, inputs: Mapping[str, InputSpec], what: str = "", *, use_cache: bool = True
     ) -> None:
         self.inputs = inputs
-        self.schedule = make_schedule(graph, batch_size)
+        self.schedule = make_schedule(graph, batch_size, second_level_cache())
         self.source = write_plan(self.schedule, inputs, what)
         addresses, self.from_cache = build([RUNTIME, *self.source.units], use_cache=use_cache)
         program = self.source.program
@@ -52,6 +53,7 @@ class Plan:
         self._entry = ctypes.CFUNCTYPE(None, *words)(addresses[RUNTIME, "run"])
         layout = self.source.table
         self.arena = aligned_bytes(self.schedule.arena)
+        self._local = aligned_bytes(0)
         # Where it is given, thread 0 adds the ticks of every instruction at its place.
         self.ticks: NDArray[np.int64] | None = None
         self._table = np.zeros(layout.size, dtype=np.int64)
@@ -95,6 +97,8 @@ class Plan:
         self._barrier[:] = 0
         self._status[:] = 0
         memory = aligned_bytes(threads * self.source.slots * 8).view(np.int64)
+        if len(self._local) < threads * self.schedule.local_size:
+            self._local = aligned_bytes(threads * self.schedule.local_size)
         words = {
             "arena": self.arena.ctypes.data,
             "barrier": self._barrier.ctypes.data,
@@ -114,6 +118,8 @@ class Plan:
             "table_size": layout.size,
             "scalars": self.source.scalars,
             "frame": self.source.frame,
+            "local": self._local.ctypes.data,
+            "local_size": self.schedule.local_size,
         }
         for name, word in words.items():
             self._table[Word[name.upper()]] = word

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
+from trainer_cli.compiler.chunk import row_bytes
 from trainer_cli.compiler.kernels import Kernel, LoopPlan, storage
 from trainer_cli.compiler.memory import ITEM_SIZE, Schedule
 from trainer_cli.compiler.partition import BufferKey, LeafBuffer, Split, TotalBuffer, buffer_of
@@ -17,7 +18,6 @@ from trainer_cli.compiler.trace import InputSpec
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.ir.primitive import IRError
-from trainer_cli.targets.cpu.chunks import chunks_of
 from trainer_cli.targets.cpu.kernel_source import KernelSource, write_kernel
 from trainer_cli.targets.cpu.program import Argument, Export, Move, Program, Sharing, Unit, Word, double_word
 from trainer_cli.targets.cpu.scalar_source import write_scalars
@@ -133,8 +133,8 @@ class _PlanWriter:
         self._write_scalars()
         regions = self.schedule.partition.regions
         splits = self.schedule.partition.splits
-        for number, region in enumerate(regions):
-            groups = chunks_of(region.kernels, splits, self.schedule.batch_size)
+        for number in range(len(regions)):
+            groups = self.schedule.groups[number]
             if number == 0 and not (groups and groups[0].rows):
                 self._gather()
             for place, group in enumerate(groups):
@@ -290,11 +290,11 @@ class _PlanWriter:
         apart = self.apart[kernel]
 
         def row_step(value: Value) -> int:
-            return _bytes_of(value) * (length if storage(value) in apart else 1)
+            return row_bytes(value) * (length if storage(value) in apart else 1)
 
         def copy(source: Value, target: Value) -> None:
             places = (self._argument(buffer_of(source)), self._argument(buffer_of(target)))
-            self._copy(*places, _bytes_of(target), row_step(source), label=f"{kernel.label}, carry")
+            self._copy(*places, row_bytes(target), row_step(source), label=f"{kernel.label}, carry")
 
         for parameter, operand in zip(plan.parameters[:carries], loop.operands, strict=False):
             if parameter is not None:
@@ -302,28 +302,30 @@ class _PlanWriter:
         moves, incoming, outgoing = [], [], []
         for parameter, operand in zip(plan.parameters[carries:], loop.operands[carries:], strict=False):
             if parameter is not None and parameter not in self.captured:
-                moves.append(Move(self._slot(), self._argument(buffer_of(operand)), _bytes_of(parameter)))
+                whole = self._argument(buffer_of(operand))
+                moves.append(Move(self._slot(), whole, row_bytes(parameter)))
                 if parameter in apart:
-                    self.placed[parameter] = Argument(moves[-1].target)
+                    self.placed[parameter] = Argument(moves[-1].target, 0, whole.row)
                 else:
-                    incoming.append((Argument(moves[-1].target), parameter))
+                    incoming.append((Argument(moves[-1].target, 0, whole.row), parameter))
         for position, project in projects.items():
             if position >= carries:
                 result = plan.results[position]
-                moves.append(Move(self._slot(), self._argument(buffer_of(project)), _bytes_of(result)))
+                whole = self._argument(buffer_of(project))
+                moves.append(Move(self._slot(), whole, row_bytes(result)))
                 base = storage(result)
                 if base in apart and base not in self.placed:
-                    self.placed[base] = Argument(moves[-1].target)
+                    self.placed[base] = Argument(moves[-1].target, 0, whole.row)
                 else:
-                    outgoing.append((Argument(moves[-1].target), result))
+                    outgoing.append((Argument(moves[-1].target, 0, whole.row), result))
         with self.program.loop(self._slot(), length, a["reverse"], moves):
             for place, parameter in incoming:
-                width, target = _bytes_of(parameter), self._argument(buffer_of(parameter))
+                width, target = row_bytes(parameter), self._argument(buffer_of(parameter))
                 self._copy(place, target, width, width * length, width, f"{kernel.label}, take")
             for inner in plan.kernels:
                 self._call(inner, Split("rows"))
             for place, result in outgoing:
-                width, source = _bytes_of(result), self._argument(buffer_of(result))
+                width, source = row_bytes(result), self._argument(buffer_of(result))
                 self._copy(source, place, width, row_step(result), width * length, f"{kernel.label}, put")
             for position, parameter in enumerate(plan.parameters[:carries]):
                 result = plan.results[position]
@@ -350,9 +352,7 @@ class _PlanWriter:
         return Argument(Word.TOTALS, self.table.totals[name][0] * 8)
 
     def _pointer(self, value: Value) -> Argument:
+        place = self.schedule.local.get(value)
+        if place is not None:
+            return Argument(Word.LOCAL, place.offset, row_bytes(value))
         return Argument(Word.ARENA, self.schedule.buffers[value].offset)
-
-
-def _bytes_of(value: Value) -> int:
-    """Bytes of a row of a value."""
-    return static_size(value.shape) * ITEM_SIZE[value.dtype]

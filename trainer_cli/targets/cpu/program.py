@@ -35,6 +35,8 @@ class Word(IntEnum):
     TABLE_SIZE = 15
     SCALARS = 16
     FRAME = 17
+    LOCAL = 18
+    LOCAL_SIZE = 19
 
 
 class Operation(IntEnum):
@@ -81,10 +83,11 @@ class Unit:
 
 @dataclass(frozen=True)
 class Argument:
-    """The word of a slot, plus a number."""
+    """The word of a slot, plus a number, less so many bytes for each row before a chunk if only its rows have room."""
 
     slot: int
     plus: int = 0
+    row: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Program:
         """Call a kernel for a thread's share: by blocks of `block`, or as a whole (0); slices by `share`."""
         self.labels[len(self.words)] = label or name
         self.longest = max(self.longest, len(arguments))
-        places = [word for argument in arguments for word in (argument.slot, argument.plus)]
+        places = [word for argument in arguments for word in (argument.slot, argument.plus, argument.row)]
         self._write(Operation.CALL, 0, int(sharing), extent, block, len(arguments), *places, share)
         self.functions.append((len(self.words) - len(places) - 6, unit, name))
 

@@ -87,6 +87,7 @@ _BARRIER, _COUNT, _BATCH, _STATUS = (int(word) for word in (Word.BARRIER, Word.C
 _PROGRAM, _PROGRAM_END, _TICKS = (int(word) for word in (Word.PROGRAM, Word.PROGRAM_END, Word.TICKS))
 _MEMORY, _MEMORY_SIZE, _TABLE_SIZE = (int(word) for word in (Word.MEMORY, Word.MEMORY_SIZE, Word.TABLE_SIZE))
 _SCALARS, _FRAME = int(Word.SCALARS), int(Word.FRAME)
+_LOCAL, _LOCAL_SIZE = int(Word.LOCAL), int(Word.LOCAL_SIZE)
 _CALL, _COMPUTE, _WAIT, _LOOP, _REPEAT, _MOVE, _CHECK, _CHUNK, _NEXT = (int(operation) for operation in Operation)
 _ROWS, _SLICES, _SINGLE = (int(sharing) for sharing in Sharing)
 
@@ -116,14 +117,14 @@ def _call(program, slots, frame, thread, threads, rows, low, high):
     """One call of a kernel for a thread's share, block by block or for all at once; of rows, from `low` to `high`."""
     address, sharing, extent, block, count = program[2], program[3], program[4], program[5], program[6]
     for i in range(count):
-        frame[i] = slots[program[7 + 2 * i]] + program[8 + 2 * i]
+        frame[i] = slots[program[7 + 3 * i]] + program[8 + 3 * i] - low * program[9 + 3 * i]
     begin = 0
     end = extent
     if sharing == _ROWS:
         begin = low
         end = high
     elif sharing == _SLICES:
-        shared = program[7 + 2 * count]
+        shared = program[7 + 3 * count]
         begin = share(extent, shared, thread, threads)
         end = share(extent, shared, thread + 1, threads)
     elif thread != 0:
@@ -151,6 +152,7 @@ def run(thread, threads, unused, table):
     for i in range(table[_TABLE_SIZE]):
         slots[i] = table[i]
     slots[table[_TABLE_SIZE]] = 0
+    slots[_LOCAL] = table[_LOCAL] + thread * table[_LOCAL_SIZE]
     frame, scalars = offset(slots, table[_FRAME]), table[_SCALARS]
     program, program_end = word_pointer(table[_PROGRAM]), table[_PROGRAM_END]
     barrier, status = word_pointer(table[_BARRIER]), word_pointer(table[_STATUS])

@@ -1,0 +1,106 @@
+"""Networks in, the bits of their weights out: the same whether kernels take all rows at once or chunks of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from trainer_cli.compiler.program import InputSpec, Program, build_program
+from trainer_cli.compiler.schedule import make_schedule
+from trainer_cli.config.schema import Config
+from trainer_cli.data.source import Split
+from trainer_cli.targets import open_target
+from trainer_cli.targets.cpu import executable, plan
+
+ROWS, BATCH = 100, 40
+
+NETWORKS: dict[str, tuple[list[Any], tuple[int, ...]]] = {
+    "dense": (["dense", {"type": "dropout", "rate": 0.2}, "batch_normalization", "dense"], (9,)),
+    "convolution": (
+        [
+            {"type": "conv2d", "filters": 5, "kernel_size": 3, "activation": "relu"},
+            "max_pooling2d",
+            {"type": "conv2d", "filters": 6, "kernel_size": 2},
+            "flatten",
+        ],
+        (8, 8, 2),
+    ),
+    "recurrence": (
+        [
+            {"type": "lstm", "units": 7, "return_sequences": True},
+            {"type": "bidirectional", "layer": {"type": "gru", "units": 5}},
+        ],
+        (6, 4),
+    ),
+    "attention": (
+        [
+            {"type": "dense", "units": 8, "name": "start"},
+            {"type": "multi_head_attention", "num_heads": 2, "key_dim": 4, "causal": True},
+            {"type": "add", "inputs": ["start", "multi_head_attention_1"]},
+            "layer_normalization",
+            "global_average_pooling1d",
+        ],
+        (6, 4),
+    ),
+}
+
+
+def _program(name: str) -> Program:
+    layers, shape = NETWORKS[name]
+    layers = [{"type": "dense", "units": 6, "activation": "tanh"} if layer == "dense" else layer for layer in layers]
+    config = {
+        "architecture": [*layers, {"type": "dense", "units": 3, "activation": "softmax"}],
+        "optimizer": "adam",
+        "loss": "sparse_categorical_crossentropy",
+        "metrics": ["accuracy"],
+    }
+    return build_program(Config.model_validate(config), InputSpec(shape))
+
+
+def _trained(program: Program, threads: int) -> dict[str, bytes]:
+    native = open_target("cpu", threads=threads).compile(program, batch_size=BATCH)
+    native.load(program.initial_state(3))
+    generator = np.random.default_rng(0)
+    shape = program.inputs["input"].shape
+    x = generator.random((ROWS, *shape), dtype=np.float32)
+    split = Split({"input": x}, {"target": generator.integers(0, 3, ROWS).astype(np.int32)}, ROWS)
+    order = generator.permutation(ROWS).astype(np.int32)
+    totals = native.train(split, order, 0, program.hyperparameters, 7).totals
+    predicted = native.predict(split, 0, ROWS)
+    found = {name: array.tobytes() for name, array in native.state().items()}
+    found |= {f"total {name}": np.asarray(array).tobytes() for name, array in totals.items()}
+    return found | {f"predicted {name}": array.tobytes() for name, array in predicted.items()}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_chunks_change_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = _program(name)
+
+    def with_cache(size: int, threads: int) -> dict[str, bytes]:
+        for module in (plan, executable):
+            monkeypatch.setattr(module, "second_level_cache", lambda: size)
+        return _trained(program, threads)
+
+    whole = with_cache(0, 1)
+    for cache in (1 << 12, 1 << 14, 1 << 20):
+        for threads in (1, 2, 3):
+            assert with_cache(cache, threads) == whole
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_chunks_have_room_in_little_memory(name: str) -> None:
+    graph = _program(name).train
+    assert graph is not None
+    whole, divided = make_schedule(graph, BATCH), make_schedule(graph, BATCH, 1 << 14)
+    assert not whole.local
+    assert all(group.rows == 0 for region in whole.groups for group in region)
+    assert divided.local
+    assert divided.arena + divided.local_size < whole.arena
+    rows = {group.rows for region in divided.groups for group in region}
+    assert rows - {0}
+    assert all(count % 8 == 0 and count < BATCH for count in rows)
+    assert [kernel for region in divided.groups for group in region for kernel in group.kernels] == list(
+        divided.partition.kernels
+    )
