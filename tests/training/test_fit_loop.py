@@ -61,6 +61,7 @@ def bench(linear, tmp_path, monkeypatch):
                 validation=split(40, 50),
                 test=None,
                 digest="d1",
+                block=None,
                 encoding=SimpleNamespace(to_json=dict),
             )
             made = {
