@@ -51,7 +51,8 @@ def _has_free_core() -> bool:
     """Whether this process may use a core that nobody is using."""
     cores = available_cores()
     try:
-        return cores > 1 and os.getloadavg()[0] < cores
+        # This process is one of those that run; what runs now and then beside it counts less than a core.
+        return cores > 1 and os.getloadavg()[0] < cores - 0.75
     except OSError:
         return cores > 1
 
