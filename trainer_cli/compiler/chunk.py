@@ -35,7 +35,7 @@ def chunk(partition: Partition, batch_size: int, cache: int) -> list[list[Group]
 
 
 def _groups(region: Region, partition: Partition, batch_size: int, room: int) -> list[Group]:
-    """Those of one group read weights that stay in the cache beside the rows."""
+    """Those of one group read weights that stay in the cache beside the rows. A region has one group at least."""
     groups: list[Group] = []
     open_group, weights = False, dict[Value, int]()
     for kernel in region.kernels:
@@ -49,7 +49,7 @@ def _groups(region: Region, partition: Partition, batch_size: int, room: int) ->
     for group in groups:
         if len(group.kernels) > 1 and room > 0:
             group.rows = _rows(group.kernels, room, batch_size)
-    return groups
+    return groups or [Group()]
 
 
 def _rows(kernels: list[Kernel], room: int, batch_size: int) -> int:

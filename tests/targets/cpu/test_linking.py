@@ -176,9 +176,9 @@ def test_a_fixed_parameter_is_a_constant_whatever_is_given() -> None:
     def run(x: int) -> int:
         return many(x, 100, 1)
 
-    many = scaled.fixed(_1=3)
+    many = scaled.fixed({1: 3})
     assert run(5) == 16
-    assert many is scaled.fixed(_1=3)
+    assert many is scaled.fixed({1: 3})
     assert scaled(5, 7, 0) == 35
 
 

@@ -82,8 +82,8 @@ def convolution(
     rest = columns % width
     whole = columns - rest
     # Constant widths: the epilogue is compiled for them.
-    finish_whole = epilogue.fixed(_3=width, _5=width)
-    finish_rest = epilogue.fixed(_3=rest, _5=width)
+    finish_whole = epilogue.fixed({3: width, 5: width})
+    finish_rest = epilogue.fixed({3: rest, 5: width})
     segments = len(walk.segments)
     b_group = channels if mirrored else filters
 

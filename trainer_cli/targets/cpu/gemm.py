@@ -46,8 +46,8 @@ def product(
     rest = columns % width
     whole = columns - rest
     # Constant widths: the epilogue is compiled for them.
-    finish_whole = epilogue.fixed(_3=width, _5=width)
-    finish_rest = epilogue.fixed(_3=rest, _5=width)
+    finish_whole = epilogue.fixed({3: width, 5: width})
+    finish_rest = epilogue.fixed({3: rest, 5: width})
 
     @linked
     def rows_times_columns(begin, end, depth, a, b, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202

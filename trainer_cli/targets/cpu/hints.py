@@ -12,10 +12,9 @@ import re
 from typing import Any
 
 from llvmlite import ir
-from numba import extending
-from numba.core import types
 
 from trainer_cli.targets.cpu.intrinsics import call, host_features
+from trainer_cli.targets.cpu.machine_types import constant_intrinsic
 
 LANES = 16
 LONGEST = 8 * LANES
@@ -23,7 +22,6 @@ LONGEST = 8 * LANES
 
 SHORTEST = LANES // 2
 """Turns below which a loop is better written out."""
-
 
 _MARK = "trainer.advise"
 
@@ -33,19 +31,10 @@ def is_worth(turns: int) -> bool:
     return turns >= SHORTEST
 
 
-def _advise(context: Any, turns: Any) -> Any:
+@constant_intrinsic()
+def advise(builder: Any, turns: int) -> None:
     """Advise on the loop whose body ends here; `turns` is a constant of the compilation."""
-    if not isinstance(turns, types.IntegerLiteral):
-        return None
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        call(builder, f"{_MARK}.{turns.literal_value}", ir.VoidType(), [])
-        return context.get_dummy_value()
-
-    return types.void(turns), codegen
-
-
-advise: Any = extending.intrinsic(prefer_literal=True)(_advise)
+    call(builder, f"{_MARK}.{turns}", ir.VoidType(), [])
 
 
 def advised(text: str) -> str:

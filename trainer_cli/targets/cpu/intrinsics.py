@@ -11,7 +11,6 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import extending
 from numba.core import types
 
 from trainer_cli.targets.cpu.machine_types import (
@@ -25,6 +24,7 @@ from trainer_cli.targets.cpu.machine_types import (
     INT_POINTER,
     WORD,
     WORD_POINTER,
+    constant_intrinsic,
     intrinsic,
     typed_intrinsic,
 )
@@ -134,26 +134,17 @@ def offset(builder: Any, pointer: Any, elements: Any) -> Any:
     return builder.gep(pointer, [elements], inbounds=True)
 
 
-def _stack_floats(context: Any, count: Any) -> Any:
+@constant_intrinsic(FLOAT_POINTER)
+def stack_floats(builder: Any, count: int) -> Any:
     """A float32 buffer on the stack, at the start of a cache line; `count` is a constant of the compilation.
 
     It is reserved once when the function begins, however often the call is reached.
     """
-    if not isinstance(count, types.IntegerLiteral):
-        return None
-    shape = ir.ArrayType(ir.FloatType(), count.literal_value)
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        # Numba's own `alloca_once` would also fill it with zeros, element by element.
-        with builder.goto_entry_block():
-            buffer = builder.alloca(shape)
-        buffer.align = CACHE_LINE
-        return builder.bitcast(buffer, ir.FloatType().as_pointer())
-
-    return FLOAT_POINTER(count), codegen
-
-
-stack_floats: Any = extending.intrinsic(prefer_literal=True)(_stack_floats)
+    # Numba's own `alloca_once` would also fill it with zeros, element by element.
+    with builder.goto_entry_block():
+        buffer = builder.alloca(ir.ArrayType(ir.FloatType(), count))
+    buffer.align = CACHE_LINE
+    return builder.bitcast(buffer, ir.FloatType().as_pointer())
 
 
 @intrinsic(WORD, WORD, WORD, WORD, WORD_POINTER)
@@ -324,7 +315,7 @@ def _choice(context: Any, condition: Any, left: Any, right: Any) -> Any:
 @typed_intrinsic(_choice, 3)
 def choose(builder: Any, condition: Any, left: Any, right: Any) -> Any:
     """left where the condition holds, else right; both are computed."""
-    return builder.select(_as_bit(builder, condition), left, right)
+    return builder.select(condition, left, right)
 
 
 @intrinsic(BOOL, BOOL, result=BOOL)
@@ -337,10 +328,6 @@ def both(builder: Any, left: Any, right: Any) -> Any:
 def either(builder: Any, left: Any, right: Any) -> Any:
     """Whether one of two conditions holds; both are computed."""
     return builder.or_(left, right)
-
-
-def _as_bit(builder: Any, condition: Any) -> Any:
-    return condition if condition.type.width == 1 else builder.trunc(condition, ir.IntType(1))
 
 
 @intrinsic(WORD, WORD, result=WORD)

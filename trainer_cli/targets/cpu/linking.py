@@ -122,13 +122,13 @@ class Linked:
         code = self.function.__code__
         return _functions(code.co_filename)[code.co_firstlineno]
 
-    def fixed(self, **constants: int) -> Linked:
-        """The same function, whose parameters of these places have these values, whatever it is called with.
+    def fixed(self, constants: Mapping[int, int]) -> Linked:
+        """The same function, whose parameters of these places, from 0 on, have these values, whatever is given.
 
-        Places are counted from 0: `fixed(_3=16)`. A loop over a constant is better code, and there it is one.
+        A loop over a constant is better code than one over an argument.
         """
         names = [argument.arg for argument in self.tree.args.args]
-        chosen = {names[int(place[1:])]: value for place, value in constants.items()}
+        chosen = {names[place]: value for place, value in constants.items()}
         key = tuple(sorted(chosen.items()))
         if key not in self._variants:
             self._variants[key] = Linked(self.function, chosen)

@@ -40,11 +40,8 @@ def intrinsic(*parameters: Any, result: Any = VOID) -> Callable[[Callable[..., A
     return typed_intrinsic(signature, len(parameters))
 
 
-def typed_intrinsic(signature: Signature, arity: int, *, literal: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Make an intrinsic of `write(builder, *LLVM values)` whose types the signature decides.
-
-    With `literal`, constants of the compilation reach the signature as such.
-    """
+def typed_intrinsic(signature: Signature, arity: int) -> Callable[[Callable[..., Any]], Any]:
+    """Make an intrinsic of `write(builder, *LLVM values)` whose types the signature decides."""
     names = [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
     names += [inspect.Parameter(f"a{n}", inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in range(arity)]
 
@@ -60,7 +57,28 @@ def typed_intrinsic(signature: Signature, arity: int, *, literal: bool = False) 
         typing.__name__ = typing.__qualname__ = write.__name__
         typing.__doc__ = write.__doc__
         typing.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]
-        return extending.intrinsic(prefer_literal=literal)(typing)
+        return extending.intrinsic(typing)
+
+    return make
+
+
+def constant_intrinsic(result: Any = VOID) -> Callable[[Callable[[Any, int], Any]], Any]:
+    """Make an intrinsic of `write(builder, number)`, whose argument is a constant of the compilation."""
+
+    def make(write: Callable[[Any, int], Any]) -> Any:
+        def typing(context: Any, number: Any) -> Any:
+            if not isinstance(number, types.IntegerLiteral):
+                return None
+
+            def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+                value = write(builder, number.literal_value)
+                return context.get_dummy_value() if value is None else value
+
+            return result(number), codegen
+
+        typing.__name__ = typing.__qualname__ = write.__name__
+        typing.__doc__ = write.__doc__
+        return extending.intrinsic(prefer_literal=True)(typing)
 
     return make
 

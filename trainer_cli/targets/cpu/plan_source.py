@@ -131,19 +131,16 @@ class _PlanWriter:
         self.slots = self.table.size + 1
         first_scalar = self.slots
         self._write_scalars()
-        regions = self.schedule.partition.regions
         splits = self.schedule.partition.splits
-        for number in range(len(regions)):
-            groups = self.schedule.groups[number]
-            if number == 0 and not (groups and groups[0].rows):
-                self._gather()
+        last = len(self.schedule.groups) - 1
+        for number, groups in enumerate(self.schedule.groups):
             for place, group in enumerate(groups):
                 with self.program.chunks(group.rows) if group.rows else nullcontext():
-                    if number == place == 0 and group.rows:
+                    if number == place == 0:
                         self._gather()
                     for kernel in group.kernels:
                         self._call(kernel, splits[kernel])
-            if number == len(regions) - 1:
+            if number == last:
                 self._close_step()
             self.program.wait()
         return PlanSource(self.units, self.program, self.table, self.slots + self.program.longest, first_scalar)
