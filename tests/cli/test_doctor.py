@@ -39,6 +39,7 @@ def test_doctor_names_packages_that_cannot_be_imported(project, root):
     assert "ImportError: no such symbol" in done.stdout
     assert "pip install" in done.stdout
     assert "ok       Python" in done.stdout
-    quiet = project.run("doctor", "--quiet", environment={"PYTHONPATH": f"{project.folder}{os.pathsep}{root}"})
-    assert "ok       Python" not in quiet.stdout
-    assert "ImportError: no such symbol" in quiet.stdout
+    for flag in ("-q", "--quiet"):
+        quiet = project.run("doctor", flag, environment={"PYTHONPATH": f"{project.folder}{os.pathsep}{root}"})
+        assert "ok       Python" not in quiet.stdout
+        assert "ImportError: no such symbol" in quiet.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -62,14 +61,8 @@ def test_the_script_of_a_shell_names_the_program(project, shell):
     assert "_TRAINER_COMPLETE" in done.stdout
 
 
-def test_every_flag_is_typed_in_a_test_of_its_command(root):
-    """A flag without a test that runs it is only a promise."""
-    texts = [path.read_text(encoding="utf-8") for path in (root / "tests").rglob("test_*.py")]
-    untested = []
-    for name, command in GROUP.commands.items():
-        own = [text for text in texts if f'"{name}"' in text or f'"{name} ' in text or f".{name}(" in text]
-        for parameter in command.params:
-            flags = [flag for flag in parameter.opts if flag.startswith("--")]
-            if flags and not any(re.search(rf"{flags[0]}(?![\w-])", text) for text in own):
-                untested.append(f"{name} {flags[0]}")
-    assert untested == []
+def test_the_completion_of_a_shell_is_installed_in_the_home_folder(project):
+    done = project.run("--install-completion", "bash", environment={"HOME": str(project.folder)})
+    assert done.returncode == 0, done.stderr
+    assert "_TRAINER_COMPLETE" in (project.folder / ".bash_completions" / "trainer.sh").read_text()
+    assert "trainer.sh" in (project.folder / ".bashrc").read_text()
