@@ -7,6 +7,8 @@ from importlib import import_module
 
 import typer
 
+from trainer_cli.cli.groups import spread
+
 EPILOG = (
     "Exit codes: 0 ok, 1 bug in trainer, 2 config, 3 data, 4 diverged, 5 gate failed, 6 environment, "
     "130 and 143 interrupted with a checkpoint written."
@@ -62,7 +64,7 @@ def application(commands: Iterable[str]) -> typer.Typer:
     )
     app.callback()(_options)
     for name in names:
-        app.command(name)(import_module(f"trainer_cli.cli.{name}").command)
+        app.command(name)(spread(import_module(f"trainer_cli.cli.{name}").command))
     return app
 
 

@@ -6,17 +6,15 @@ from typing import Annotated
 
 import typer
 
-from trainer_cli.cli import options
+from trainer_cli.cli import groups, options
 
 
 def command(
-    config: options.ConfigArgument = None,
-    config_option: options.ConfigOption = None,
-    overrides: options.SetOption = None,
+    *,
+    file: groups.ConfigFile,
     phase: Annotated[int, typer.Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
     source: Annotated[bool, typer.Option("--source", help="Print the generated source instead.")] = False,
-    threads: options.ThreadsOption = None,
-    target: options.TargetOption = options.Target.CPU,
+    machine: groups.Machine,
     strict: options.StrictOption = False,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -26,7 +24,7 @@ def command(
     Example:
       trainer compile config.yaml --source
     """
-    path = options.chosen(config, config_option)
+    path = file.path
 
     from trainer_cli.config.load import load
     from trainer_cli.errors import ConfigError
@@ -34,9 +32,9 @@ def command(
     from trainer_cli.training.compile import compile_phase
 
     options.begin_work()
-    loaded = load(path, overrides or ())
+    loaded = load(path, file.given)
     with options.places_from(loaded.source):
-        compiled = compile_phase(loaded, phase=phase - 1, target=target.value, threads=threads)
+        compiled = compile_phase(loaded, phase=phase - 1, **machine.settings)
         warnings = options.placed(compiled.warnings, loaded.source)
         if strict and warnings:
             raise ConfigError(warnings, hint="without --strict these are warnings")

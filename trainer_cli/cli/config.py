@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from trainer_cli.cli import options
+from trainer_cli.cli import groups, options
 
 
 def command(
-    config: options.ConfigArgument = None,
-    config_option: options.ConfigOption = None,
-    overrides: options.SetOption = None,
+    *,
+    file: groups.ConfigFile,
     only_given: Annotated[bool, typer.Option("--given", help="Leave the defaults out.")] = False,
     as_json: options.JsonOption = False,
 ) -> None:
@@ -25,13 +24,13 @@ def command(
     Example:
       trainer config configs/iris.yaml --set fit.epochs=5
     """
-    path = options.chosen(config, config_option)
+    path = file.path
 
     from trainer_cli.config.load import load
     from trainer_cli.config.origins import origins
     from trainer_cli.reports import annotated
 
-    given = tuple(overrides or ())
+    given = file.given
     loaded = load(path, given)
     values = list(origins(loaded, given))
     if only_given:

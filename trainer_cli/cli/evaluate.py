@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import typer
-
-from trainer_cli.cli import gates, options
+from trainer_cli.cli import gates, groups, options
 
 if TYPE_CHECKING:
     from trainer_cli.training.evaluate import Evaluation
@@ -15,17 +13,10 @@ if TYPE_CHECKING:
 
 
 def command(
-    model: options.ModelArgument = None,
-    config_option: options.ConfigOption = None,
-    weights: options.WeightsOption = None,
-    overrides: options.SetOption = None,
-    data: options.DataOption = None,
-    part: options.PartOption = None,
-    fail_if: gates.FailIfOption = None,
-    junit: gates.JunitOption = None,
-    markdown: gates.MarkdownOption = None,
-    threads: options.ThreadsOption = None,
-    target: options.TargetOption = options.Target.CPU,
+    *,
+    rows: groups.Rows,
+    wanted: gates.GateOptions,
+    machine: groups.Machine,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> None:
@@ -38,24 +29,20 @@ def command(
     Example:
       trainer evaluate runs/iris/20260102T030405Z --data new.csv --fail-if "accuracy < 0.9"
     """
-    chosen = options.choose_model(model, config_option, weights, overrides)
-    if data is not None and part is not None:
-        raise typer.BadParameter("give either --data or --part", param_hint="--part")
-    conditions = gates.read(fail_if)
+    chosen = rows.chosen()
+    conditions = wanted.read()
 
     from trainer_cli.training.evaluate import evaluate
 
     options.begin_work()
     path, loaded = chosen.load()
-    with gates.accounted("evaluate", chosen.describe(path), junit, markdown) as account:
+    with gates.accounted("evaluate", chosen.describe(path), wanted) as account:
         with options.places_from(loaded.source if loaded else None):
-            found = evaluate(
-                path, loaded, data=data, part=part.value if part else None, target=target.value, threads=threads
-            )
+            found = evaluate(path, loaded, data=rows.data, part=rows.part_name, **machine.settings)
         _check(conditions, found.results)
-        rows = f"{found.rows:,} {f'{found.part} ' if found.part else ''}rows{f' of {data}' if data else ''}"
-        account.measured, account.facts = found.results, {"rows": rows}
-        options.say([f"{chosen.describe(path)}: {rows}", *found.notes], quiet=quiet)
+        tried = f"{found.rows:,} {f'{found.part} ' if found.part else ''}rows{f' of {rows.data}' if rows.data else ''}"
+        account.measured, account.facts = found.results, {"rows": tried}
+        options.say([f"{chosen.describe(path)}: {tried}", *found.notes], quiet=quiet)
         _show(found, as_json=as_json)
         gates.close(account, conditions, found.results, quiet=quiet)
     gates.refuse(account)

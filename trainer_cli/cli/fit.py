@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trainer_cli.cli import gates, options
+from trainer_cli.cli import gates, groups, options
 from trainer_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,9 +34,8 @@ ResumeOption = Annotated[
 
 
 def command(
-    config: options.ConfigArgument = None,
-    config_option: options.ConfigOption = None,
-    overrides: options.SetOption = None,
+    *,
+    file: groups.ConfigFile,
     run_directory: options.RunDirectoryOption = None,
     weights: options.WeightsOption = None,
     resume: ResumeOption = None,
@@ -59,11 +58,8 @@ def command(
             help="Everything but training: read the data, compile, evaluate the first batch. Writes no run directory.",
         ),
     ] = False,
-    fail_if: gates.FailIfOption = None,
-    junit: gates.JunitOption = None,
-    markdown: gates.MarkdownOption = None,
-    threads: options.ThreadsOption = None,
-    target: options.TargetOption = options.Target.CPU,
+    wanted: gates.GateOptions,
+    machine: groups.Machine,
     strict: options.StrictOption = False,
     as_json: options.JsonOption = False,
     progress: options.ProgressOption = options.Progress.AUTO,
@@ -82,22 +78,21 @@ def command(
       trainer fit config.yaml --set fit.epochs=50 --fail-if "test_accuracy < 0.95"
     """
     latest = resume is not None and str(resume) == "latest"
-    path = _config_path(config, config_option, resume, latest)
+    path = _config_path(file, resume, latest)
     if dry_run and resume is not None:
         raise typer.BadParameter("a resumed run has begun already", param_hint="--dry-run")
-    conditions = gates.read(fail_if)
+    conditions = wanted.read()
 
     from trainer_cli.config.load import load
     from trainer_cli.training.options import FitOptions
 
     options.begin_work()
-    loaded = load(path, overrides or ())
+    loaded = load(path, file.given)
     if strict:
         _refuse_warnings(loaded)
     settings = FitOptions(
         run_directory=run_directory,
-        target=target.value,
-        threads=threads,
+        **machine.settings,
         weights=weights,
         resume=latest or resume or False,
         extend_epochs=extend_epochs,
@@ -108,7 +103,7 @@ def command(
     if dry_run:
         _show_dry_run(loaded, settings, as_json=as_json, quiet=quiet)
         return
-    with gates.accounted("fit", loaded.config.name, junit, markdown) as account:
+    with gates.accounted("fit", loaded.config.name, wanted) as account:
         summary = _train(loaded, settings, progress, as_json=as_json, quiet=quiet)
         _tell(account, summary, conditions, quiet=quiet)
     gates.refuse(account)
@@ -176,13 +171,13 @@ def _show_dry_run(loaded: LoadedConfig, settings: FitOptions, *, as_json: bool, 
                 print(report.line(phase), flush=True)
 
 
-def _config_path(argument: Path | None, option: Path | None, resume: Path | None, latest: bool) -> Path:
+def _config_path(file: groups.ConfigFile, resume: Path | None, latest: bool) -> Path:
     """The config: as given, or for a resumed run the one in its directory."""
-    if argument is None and option is None and resume is not None and not latest:
+    if file.config is None and file.config_option is None and resume is not None and not latest:
         directory = resume if resume.is_dir() else resume.absolute().parent.parent
         if (directory / "config.yaml").is_file():
             return directory / "config.yaml"
-    return options.chosen(argument, option)
+    return file.path
 
 
 def _with_places(event: Event, loaded: LoadedConfig) -> Event:

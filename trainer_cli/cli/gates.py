@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 
 import typer
 
@@ -34,17 +34,24 @@ MarkdownOption: TypeAlias = Annotated[
 ]
 
 
-def read(conditions: Sequence[str] | None) -> list[Gate]:
-    """The gates, before anything else is done."""
-    if not conditions:
-        return []
-    from trainer_cli.training.gates import read_gates
+class GateOptions(NamedTuple):
+    """What is to fail, and the files that tell of it."""
 
-    return read_gates(conditions)
+    fail_if: FailIfOption = None
+    junit: JunitOption = None
+    markdown: MarkdownOption = None
+
+    def read(self) -> list[Gate]:
+        """The gates, before anything else is done."""
+        if not self.fail_if:
+            return []
+        from trainer_cli.training.gates import read_gates
+
+        return read_gates(self.fail_if)
 
 
 @contextmanager
-def accounted(command: str, name: str, junit: Path | None, markdown: Path | None) -> Iterator[Account]:
+def accounted(command: str, name: str, wanted: GateOptions) -> Iterator[Account]:
     """What the command puts into the account is written to the files when it ends, however it ends."""
     from trainer_cli.reports.continuous import Account
 
@@ -56,10 +63,10 @@ def accounted(command: str, name: str, junit: Path | None, markdown: Path | None
         account.failure = error
         account.seconds = time.perf_counter() - began
         with suppress(TrainerError):  # the failure itself is what the user must see
-            account.write(junit, markdown)
+            account.write(wanted.junit, wanted.markdown)
         raise
     account.seconds = time.perf_counter() - began
-    account.write(junit, markdown)
+    account.write(wanted.junit, wanted.markdown)
 
 
 def close(account: Account, gates: Sequence[Gate], values: dict[str, float | None], *, quiet: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from trainer_cli.cli import options
+from trainer_cli.cli import groups, options
 
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the predictions go [default: stdout].")
@@ -16,15 +16,10 @@ OutputOption = Annotated[
 
 
 def command(
-    model: options.ModelArgument = None,
-    config_option: options.ConfigOption = None,
-    weights: options.WeightsOption = None,
-    overrides: options.SetOption = None,
-    data: options.DataOption = None,
-    part: options.PartOption = None,
+    *,
+    rows: groups.Rows,
     output: OutputOption = None,
-    threads: options.ThreadsOption = None,
-    target: options.TargetOption = options.Target.CPU,
+    machine: groups.Machine,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> None:
@@ -41,9 +36,7 @@ def command(
     Example:
       trainer predict runs/iris/20260102T030405Z --data new.csv --output predictions.csv
     """
-    chosen = options.choose_model(model, config_option, weights, overrides)
-    if data is not None and part is not None:
-        raise typer.BadParameter("give either --data or --part", param_hint="--part")
+    chosen = rows.chosen()
 
     from trainer_cli.reports.parquet import is_parquet, parquet_writer
     from trainer_cli.reports.predictions import write_csv, write_json_lines
@@ -55,28 +48,26 @@ def command(
         raise typer.BadParameter(f"{output} is written as Parquet, by its name", param_hint="--json")
     options.begin_work()
     path, loaded = chosen.load()
-    rows = 0
+    count = 0
     with options.places_from(loaded.source if loaded else None):
-        if data is None:
-            found = iter(
-                [predict(path, loaded, part=part.value if part else None, target=target.value, threads=threads)]
-            )
+        if rows.data is None:
+            found = iter([predict(path, loaded, part=rows.part_name, **machine.settings)])
         else:
-            found = predict_blocks(path, loaded, data, target=target.value, threads=threads)
+            found = predict_blocks(path, loaded, rows.data, **machine.settings)
         # The first rows come before a file is opened for them: most that can be wrong is known by then.
         first = next(found)
         if output is not None and as_parquet:
             with opened_output_bytes(output) as file, parquet_writer(first, file) as write:
                 for answers in chain([first], found):
                     write(answers)
-                    rows += next(iter(answers.values())).rows
+                    count += next(iter(answers.values())).rows
         else:
             with opened_output(output) as stream:
                 for answers in chain([first], found):
                     if as_json:
                         write_json_lines(answers, stream)
                     else:
-                        write_csv(answers, stream, with_header=rows == 0)
+                        write_csv(answers, stream, with_header=count == 0)
                     stream.flush()
-                    rows += next(iter(answers.values())).rows
-    options.say([f"{chosen.describe(path)}: {rows:,} rows{f' to {output}' if output else ''}"], quiet=quiet)
+                    count += next(iter(answers.values())).rows
+    options.say([f"{chosen.describe(path)}: {count:,} rows{f' to {output}' if output else ''}"], quiet=quiet)

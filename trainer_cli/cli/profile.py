@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from trainer_cli.cli import options
+from trainer_cli.cli import groups, options
 
 
 def command(
-    config: options.ConfigArgument = None,
-    config_option: options.ConfigOption = None,
-    overrides: options.SetOption = None,
+    *,
+    file: groups.ConfigFile,
     phase: Annotated[int, typer.Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
     steps: Annotated[
         int | None,
@@ -31,14 +30,14 @@ def command(
     Example:
       trainer profile config.yaml --threads 1
     """
-    path = options.chosen(config, config_option)
+    path = file.path
 
     from trainer_cli.config.load import load
     from trainer_cli.reports.profile import print_profile, record
     from trainer_cli.training.profile import profile_phase
 
     options.begin_work()
-    loaded = load(path, overrides or ())
+    loaded = load(path, file.given)
     with options.places_from(loaded.source):
         profile = profile_phase(loaded, phase=phase - 1, threads=threads, steps=steps)
     if as_json:

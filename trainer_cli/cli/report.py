@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trainer_cli.cli import options
+from trainer_cli.cli import groups, options
 from trainer_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    *,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory; a config stands for its newest run.")],
     output: Annotated[
         Path | None,
@@ -31,8 +32,7 @@ def command(
     no_data: Annotated[
         bool, typer.Option("--no-data", help="Read no data: no confusion matrix and no residuals.")
     ] = False,
-    threads: options.ThreadsOption = None,
-    target: options.TargetOption = options.Target.CPU,
+    machine: groups.Machine,
     quiet: options.QuietOption = False,
 ) -> None:
     """Write a report of a run: one HTML page that needs neither network nor script.
@@ -60,7 +60,7 @@ def command(
         _draw(told, svg, png, quiet=quiet)
         if output is None:
             return
-    found, note = (None, None) if no_data else _answers(path, part, target, threads)
+    found, note = (None, None) if no_data else _answers(path, part, machine)
     if note:
         options.say([f"warning: {note}"])
     file = output or path / "report.html"
@@ -81,13 +81,11 @@ def _draw(told: Run, svg: Path | None, png: Path | None, *, quiet: bool) -> None
         options.say([f"{path}: {len(told.history):,} epochs"], quiet=quiet)
 
 
-def _answers(
-    path: Path, part: options.Part | None, target: options.Target, threads: int | None
-) -> tuple[HeldOut | None, str | None]:
+def _answers(path: Path, part: options.Part | None, machine: groups.Machine) -> tuple[HeldOut | None, str | None]:
     """The model's answers on held-out rows, or why there are none: a report of the rest is better than no report."""
     from trainer_cli.training.held_out import held_out
 
     try:
-        return held_out(path, part=part.value if part else None, target=target.value, threads=threads), None
+        return held_out(path, part=part.value if part else None, **machine.settings), None
     except (ConfigError, DataError) as error:
         return None, f"the model was not tried on held-out rows: {error.message}"

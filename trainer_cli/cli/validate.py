@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from trainer_cli.cli import check, options
+from trainer_cli.cli import check, groups, options
 
 
 def command(
-    config: options.ConfigArgument = None,
-    config_option: options.ConfigOption = None,
-    overrides: options.SetOption = None,
+    *,
+    file: groups.ConfigFile,
     data: Annotated[
         bool, typer.Option("--data", help="Also read the data: a missing or damaged file is then an error.")
     ] = False,
@@ -28,5 +27,5 @@ def command(
     Example:
       trainer validate config.yaml --data --set fit.batch_size=64
     """
-    path = options.chosen(config, config_option)
-    raise typer.Exit(check.check(check.Request(path, tuple(overrides or ()), data, strict, as_json, quiet)))
+    path = file.path
+    raise typer.Exit(check.check(check.Request(path, file.given, data, strict, as_json, quiet)))
