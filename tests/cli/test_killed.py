@@ -90,7 +90,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_bits_of_a_quiet_one(projec
     arguments = ["fit", "config.yaml", "--target", target, "--quiet"]
 
     def way() -> list[str]:
-        begun = (project.folder / "run" / "checkpoints").is_dir()
+        begun = (project.folder / "run" / "manifest.json").exists()
         return [*arguments, *(("--resume", "run") if begun else ("--run-dir", "run"))]
 
     for _ in range(kills):

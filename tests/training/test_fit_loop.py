@@ -13,7 +13,7 @@ import pytest
 from trainer_cli.config.schema import Checkpoint, EarlyStopping, Fit
 from trainer_cli.errors import ConfigError, DataError, DivergenceError, Interrupted, ResourceError
 from trainer_cli.training import fit as module
-from trainer_cli.training import saving
+from trainer_cli.training import phase_run, saving
 from trainer_cli.training.checkpoints import CheckpointError, read_checkpoint
 from trainer_cli.training.events import EpochDone, Finished, PhaseStarted, SliceDone, Started
 from trainer_cli.training.fit import FitOptions, fit
@@ -118,7 +118,7 @@ def bench(linear, tmp_path, monkeypatch):
     bench.folder = tmp_path
     monkeypatch.setattr(module, "plan_phases", lambda config, folder: bench.plans())
     monkeypatch.setattr(module, "open_training_target", lambda name, threads: bench.target)
-    monkeypatch.setattr(module, "_diagnosis", lambda: lambda *_: "dense_1")
+    monkeypatch.setattr(phase_run, "_diagnosis", lambda: lambda *_: "dense_1")
     return bench
 
 

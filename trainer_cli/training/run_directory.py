@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from trainer_cli.errors import ConfigError, ResourceError
-from trainer_cli.training.checkpoints import STEMS, versions, write_atomically
+from trainer_cli.training.checkpoints import versions, write_atomically
 from trainer_cli.training.run_lock import RunLock
+
+MANIFEST = "manifest.json"
 
 
 class RunDirectory:
@@ -48,13 +50,17 @@ class RunDirectory:
     def write_config(self, text: str) -> None:
         write_atomically(self.path / "config.yaml", text.encode())
 
+    @property
+    def manifest(self) -> dict[str, Any] | None:
+        """How the run was started; None if that is not known."""
+        return _read_json(self.path / MANIFEST)
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write how the run was started; where that is known, add how it was resumed instead."""
-        path = self.path / "manifest.json"
-        first = _read_json(path)
+        first = self.manifest
         if first is not None:
             manifest = {**first, "resumed": [*first.get("resumed", []), manifest]}
-        write_atomically(path, _json(manifest))
+        write_atomically(self.path / MANIFEST, _json(manifest))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         write_atomically(self.path / "summary.json", _json(summary))
@@ -97,41 +103,62 @@ def _json(value: Mapping[str, Any]) -> bytes:
 
 
 def create_run_directory(
-    name: str, explicit: Path | None = None, *, root: Path = Path("runs"), now: datetime | None = None
+    name: str,
+    explicit: Path | None = None,
+    manifest: Mapping[str, Any] | None = None,
+    *,
+    command: Sequence[str] = (),
+    root: Path = Path("runs"),
+    now: datetime | None = None,
 ) -> RunDirectory:
-    """A new, empty folder: `explicit`, or `<root>/<name>/<UTC time>`; raises if it holds something already."""
+    """A new folder, locked, with its manifest: `explicit`, or `<root>/<name>/<UTC time>`.
+
+    Raises ConfigError if it holds something already, ResourceError if it cannot be made.
+    """
     try:
-        if explicit is not None:
-            explicit.mkdir(parents=True, exist_ok=True)
-            _refuse_used(explicit)
-            (explicit / "checkpoints").mkdir()
-            return RunDirectory(explicit)
-        folder = root / (re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run")
-        folder.mkdir(parents=True, exist_ok=True)
-        stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-        number = 1
-        while True:
-            # Runs that start in the same second are told apart by whoever makes the folder first.
-            path = folder / (stamp if number == 1 else f"{stamp}-{number}")
-            try:
-                path.mkdir()
-            except FileExistsError:
-                number += 1
-                continue
-            (path / "checkpoints").mkdir()
-            return RunDirectory(path)
+        path = _new_folder(name, root, now) if explicit is None else explicit
+        path.mkdir(parents=True, exist_ok=True)
+        _refuse_used(path)
+        directory = RunDirectory(path)
+        directory.lock(command)
+        try:
+            _refuse_used(path)  # by a process that was faster
+            # Before all else: from now on the run can be resumed, whenever it is killed.
+            directory.write_manifest(manifest or {})
+            directory.last.parent.mkdir()
+        except BaseException:
+            directory.unlock()
+            raise
     except OSError as error:
         raise ResourceError(
             f"cannot create a run directory at {explicit or root}: {error.strerror or error}",
             hint="choose a writable folder with --run-dir",
         ) from error
+    return directory
+
+
+def _new_folder(name: str, root: Path, now: datetime | None) -> Path:
+    """Runs that start in the same second are told apart by whoever makes the folder first."""
+    folder = root / (re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run")
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
+    number = 1
+    while True:
+        path = folder / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            continue
+        return path
 
 
 def _refuse_used(path: Path) -> None:
-    found = sorted(entry.name for entry in path.iterdir())
+    """A process that was killed while it made the folder leaves a lock that nobody holds, and a part of a manifest."""
+    found = sorted(entry.name for entry in path.iterdir() if not re.fullmatch(r"\.lock|\..*\.part", entry.name))
     if not found:
         return
-    if "checkpoints" in found or "manifest.json" in found:
+    if "checkpoints" in found or MANIFEST in found:
         raise ConfigError(
             f"{path} already holds a run", hint=f"go on with it by --resume {path}, or choose another --run-dir"
         )
@@ -143,7 +170,7 @@ def open_run_directory(path: Path, command: Sequence[str] = ()) -> RunDirectory:
 
     Raises ConfigError if it is none, ResourceError if another process writes to it.
     """
-    if not (path / "checkpoints").is_dir():
+    if not _is_run(path):
         raise ConfigError(f"{path} is no run directory: it has no checkpoints", hint="give the folder that `fit` made")
     directory = RunDirectory(path)
     directory.lock(command)
@@ -153,10 +180,8 @@ def open_run_directory(path: Path, command: Sequence[str] = ()) -> RunDirectory:
     return directory
 
 
-def is_unborn(path: Path) -> bool:
-    """Whether a folder is of a run that was ended before it had written its first checkpoint."""
-    folder = path / "checkpoints"
-    return folder.is_dir() and not any((folder / f"{stem}.safetensors").exists() for stem in STEMS)
+def _is_run(path: Path) -> bool:
+    return (path / "checkpoints").is_dir() or (path / MANIFEST).is_file()
 
 
 def latest_run(name: str, root: Path = Path("runs")) -> Path:
