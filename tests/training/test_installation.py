@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.metadata import PackageNotFoundError
+
 import pytest
 
 from trainer_cli.training import installation
@@ -13,6 +16,7 @@ LINES = [
     "pytest>=8.0; extra == 'dev'",
     'nowhere-to-be-found; extra == "dev"',
     "numba; extra == 'fast'",
+    "numpy>=99; extra == 'fast'",
 ]
 
 
@@ -36,6 +40,7 @@ def test_bounds(version, bounds, expected):
 
 
 def test_needed_packages_and_extras(monkeypatch):
+    monkeypatch.setattr(installation, "_source_lines", lambda folder: [])
     monkeypatch.setattr(installation, "requires", lambda name: LINES)
     found = {package.name: package for package in installation.requirements()}
     assert list(found) == ["numpy", "pyyaml", "nowhere-to-be-found"]
@@ -46,5 +51,24 @@ def test_needed_packages_and_extras(monkeypatch):
     assert found["nowhere-to-be-found"].fix == "pip install 'nowhere-to-be-found>=1.0'"
     assert installation.extras() == [
         installation.Extra("dev", ("nowhere-to-be-found",)),
-        installation.Extra("fast", ()),
+        installation.Extra("fast", ("numpy",)),
     ]
+
+
+def test_a_copy_that_nobody_installed_has_no_requirements(monkeypatch, tmp_path):
+    def unknown(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(installation.trainer_cli, "__file__", str(tmp_path / "trainer_cli" / "__init__.py"))
+    monkeypatch.setattr(installation, "requires", unknown)
+    assert [*installation.requirements(), *installation.extras()] == []
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "another"\ndependencies = ["numpy"]\n')
+    assert list(installation.requirements()) == []
+
+
+def test_the_requirements_are_those_of_the_project(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert [extra.name for extra in installation.extras()] == list(project["optional-dependencies"])
+    assert all(extra.purpose != "optional" for extra in installation.extras()), "every extra says what it is for"
+    asked = [line.partition(">")[0].partition("=")[0] for line in project["dependencies"]]
+    assert [package.name for package in installation.requirements()] == asked

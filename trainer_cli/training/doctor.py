@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from trainer_cli import __version__
-from trainer_cli.training import installation
+from trainer_cli.training import cache_sizes, installation
 
 if TYPE_CHECKING:
     from trainer_cli.training.state import Tensors
@@ -37,12 +37,13 @@ _CONFIG = {
 
 
 class Check(NamedTuple):
-    """One line of the report; `fix` is the command that mends it."""
+    """One line of the report; `fix` is the command that mends it, `numbers` are what the words tell."""
 
     name: str
     state: State
     words: str
     fix: str | None = None
+    numbers: dict[str, int] = {}
 
 
 def examine() -> Iterator[Check]:
@@ -87,10 +88,10 @@ def _packages() -> Iterator[Check]:
 def _extras() -> Iterator[Check]:
     for extra in installation.extras():
         if extra.missing:
-            words = f"not installed: {', '.join(extra.missing)}"
+            words = f"{extra.purpose}; missing or too old: {', '.join(extra.missing)}"
             yield Check(f"extra {extra.name}", "note", words, f"pip install 'trainer-cli[{extra.name}]'")
         else:
-            yield Check(f"extra {extra.name}", "ok", "installed")
+            yield Check(f"extra {extra.name}", "ok", f"{extra.purpose}; installed")
 
 
 def _processor() -> Iterator[Check]:
@@ -124,19 +125,21 @@ def _memory() -> Iterator[Check]:
 
 
 def _cache() -> Iterator[Check]:
-    from trainer_cli.targets.cpu.host import plan_cache
+    from trainer_cli.targets.cpu.cache import cache_folder
 
-    found = plan_cache()
-    if found.folder is None:
+    folder = cache_folder()
+    if folder is None:
         words = "no folder can be written, or it belongs to others: every start compiles anew"
-        yield Check("plan cache", "warning", words, "export TRAINER_CACHE_DIR=/a/private/folder")
+        yield Check("cache", "warning", words, "export TRAINER_CACHE_DIR=/a/private/folder")
         return
-    words = f"{found.folder}: {found.kernels:,} kernels, {found.size / 1e6:,.1f} MB"
-    if found.folder.is_relative_to(tempfile.gettempdir()) and "TRAINER_CACHE_DIR" not in os.environ:
+    sizes = cache_sizes.cache_sizes(folder)
+    numbers = {f"{name}_{field}": value for name, size in sizes.items() for field, value in size._asdict().items()}
+    words = f"{folder}: {cache_sizes.words(sizes)}"
+    if folder.is_relative_to(tempfile.gettempdir()) and "TRAINER_CACHE_DIR" not in os.environ:
         words += "; a temporary folder, since the home folder cannot be written"
-        yield Check("plan cache", "note", words, "export TRAINER_CACHE_DIR=/a/lasting/folder")
+        yield Check("cache", "note", words, "export TRAINER_CACHE_DIR=/a/lasting/folder", numbers)
     else:
-        yield Check("plan cache", "ok", words)
+        yield Check("cache", "ok", words, numbers=numbers)
 
 
 def _folders() -> Iterator[Check]:

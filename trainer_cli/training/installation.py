@@ -1,17 +1,30 @@
-"""The metadata of the installed package in; which packages it needs, which are there and which are wrong, out."""
+"""The metadata of the package in; which packages it needs, which are there and which are wrong, out.
+
+Of a source folder they are read from its `pyproject.toml`: what was once installed from it may be of another day.
+"""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 from typing import NamedTuple
+
+import trainer_cli
 
 DISTRIBUTION = "trainer-cli"
 _MODULES = {"pyyaml": "yaml"}
-_NEEDED = ("typer", "pyyaml", "pydantic", "numpy", "numba", "rich", "safetensors")
-"""What is needed at least, for a source folder that is not installed and so has no metadata."""
+_PURPOSES = {
+    "arrow": "reads and writes Parquet and Arrow files",
+    "images": "reads folders of images",
+    "mlflow": "logs runs to MLflow",
+    "plots": "draws curves as PNG pictures",
+    "dev": "tests, types and style of trainer itself",
+}
 _REQUIREMENT = r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*([^;]*)(?:;(.*))?"
 _EXTRA = r"""extra\s*==\s*["']([^"']+)["']"""
 
@@ -26,10 +39,14 @@ class Package(NamedTuple):
 
 
 class Extra(NamedTuple):
-    """An optional group of packages and those of it that are not installed."""
+    """An optional group of packages, what it is for, and those of it that are not installed or too old."""
 
     name: str
     missing: tuple[str, ...]
+
+    @property
+    def purpose(self) -> str:
+        return _PURPOSES.get(self.name, "optional")
 
 
 class _Requirement(NamedTuple):
@@ -46,12 +63,13 @@ def requirements() -> Iterator[Package]:
 
 
 def extras() -> list[Extra]:
-    """The optional groups; none is known of a source folder that is not installed."""
+    """The optional groups, in the order of the metadata."""
     groups: dict[str, list[str]] = {}
     for requirement in _declared():
         if requirement.extra is not None:
             missing = groups.setdefault(requirement.extra, [])
-            if _installed(requirement.name) is None:
+            installed = _installed(requirement.name)
+            if installed is None or not fits(installed, requirement.bounds):
                 missing.append(requirement.name)
     return [Extra(name, tuple(missing)) for name, missing in groups.items()]
 
@@ -65,10 +83,9 @@ def _installed(name: str) -> str | None:
 
 
 def _declared() -> list[_Requirement]:
-    try:
-        lines = requires(DISTRIBUTION) or []
-    except PackageNotFoundError:
-        lines = list(_NEEDED)
+    lines = _source_lines(Path(trainer_cli.__file__).parents[1])
+    with suppress(PackageNotFoundError):  # of a copy that nobody installed nothing is known
+        lines = lines or requires(DISTRIBUTION) or []
     found = []
     for line in lines:
         match = re.fullmatch(_REQUIREMENT, line)
@@ -76,6 +93,19 @@ def _declared() -> list[_Requirement]:
             extra = re.search(_EXTRA, match.group(3) or "")
             found.append(_Requirement(match.group(1), match.group(2).strip(" ()"), extra.group(1) if extra else None))
     return found
+
+
+def _source_lines(folder: Path) -> list[str]:
+    """What the `pyproject.toml` of a source folder asks for, as metadata would say it; nothing elsewhere."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    except (OSError, ValueError, KeyError):
+        return []
+    if project.get("name") != DISTRIBUTION:
+        return []
+    optional = project.get("optional-dependencies", {})
+    extras = [f'{line}; extra == "{name}"' for name, lines in optional.items() for line in lines]
+    return [*project.get("dependencies", []), *extras]
 
 
 def _examined(requirement: _Requirement) -> Package:
