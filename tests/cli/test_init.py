@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import json
 from pathlib import Path
@@ -55,6 +56,41 @@ def test_a_config_for_classes_is_fitted_as_it_is(project, table):
         assert words in text
     done = succeeded(project.run("fit", "passengers.yaml", "--target", "reference", "--set", "fit.epochs=20", "--json"))
     assert json.loads(done.stdout.splitlines()[-1])["final"]["test_accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("ending", ["parquet", "feather"])
+def test_a_table_in_arrow_s_formats(project, ending):
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra `arrow`")
+    from pyarrow import feather, parquet
+
+    rows = range(90)
+    columns = {
+        "no": list(rows),
+        "age": [None if row % 11 == 0 else 30.5 + row % 7 for row in rows],
+        "kind": arrow.array([("first", "second", None)[row % 3] for row in rows]).dictionary_encode(),
+        "alone": [row % 2 == 0 for row in rows],
+        "day": [datetime.date(2024, 1 + row % 12, 1 + row % 28) for row in rows],
+        "places": [[row, 1] for row in rows],
+        "survived": [("lost", "saved")[row % 2] for row in rows],
+    }
+    write = parquet.write_table if ending == "parquet" else feather.write_feather
+    write(arrow.table(columns), project.folder / f"passengers.{ending}")
+    succeeded(project.run("init", f"passengers.{ending}", "--target", "survived"))
+    text = (project.folder / "passengers.yaml").read_text()
+    config = yaml.safe_load(text)
+    assert config["data"]["type"] == ("parquet" if ending == "parquet" else "arrow")
+    assert config["data"]["features"] == ["age", "kind", "alone", "day"]
+    kinds = {"kind": "categorical", "alone": "boolean", "day": "date"}
+    assert config["data"]["columns"] == {name: {"kind": kind} for name, kind in kinds.items()}
+    assert "no counts the rows" in text
+    assert "places holds list<" in text
+    succeeded(project.run("fit", "passengers.yaml", "--target", "reference", "--set", "fit.epochs=20"))
+    done = project.run("init", f"passengers.{ending}", "--target", "places", "--force")
+    assert done.returncode == 3
+    assert "neither numbers nor classes" in done.stderr
+    done = project.run("init", f"passengers.{ending}", "--target", "kind", "--force")
+    assert done.returncode == 3
+    assert "row 2, column `kind`: the value to predict is missing" in " ".join(done.stderr.split())
 
 
 def test_a_config_for_numbers_gives_errors_in_the_target_s_units(project, table):

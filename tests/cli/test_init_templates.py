@@ -188,6 +188,89 @@ def test_arrays_of_tokens_and_of_pixels_with_classes(project):
     assert config["architecture"][-1] == {"type": "conv2d", "filters": 2, "kernel_size": 1, "activation": "softmax"}
 
 
+def test_several_arrays_of_an_archive_are_several_inputs(project):
+    rows = np.arange(60)
+    arrays = {"photo": RANDOM.integers(0, 256, (60, 9, 9, 3), dtype=np.uint8), "steps": RANDOM.normal(size=(60, 5, 2))}
+    arrays |= {"facts": RANDOM.normal(size=(60, 4)), "id": rows, "weights": rows % 3 + 0.5, "names": rows.astype(str)}
+    np.savez(project.folder / "rows.npz", label=np.asarray(["a", "b"])[rows % 2], mean=np.zeros(3), **arrays)
+    config = config_of(project, "rows.npz", file="rows.yaml")
+    assert config["data"]["input"] == {name: name for name in ("photo", "steps", "facts")}
+    assert config["data"]["sample_weight"] == "weights"
+    assert config["architecture"]["inputs"] == ["photo", "steps", "facts"]
+    layers = config["architecture"]["layers"]
+    assert {"conv2d", "lstm", "dense", "concatenate"} <= {layer["type"] for layer in layers}
+    joined = next(layer for layer in layers if layer["type"] == "concatenate")
+    assert joined["inputs"] == ["photo_code", "steps_code", "facts_code"]
+    done = project.run("init", "rows.npz", "--template", "image", "--force")
+    assert done.returncode == 0, done.stderr
+    text = (project.folder / "rows.yaml").read_text()
+    assert "# Left out: steps, facts." in text
+    assert yaml.safe_load(text)["data"]["input"] == "photo"
+
+
+def test_inputs_of_an_archive_that_has_parts(project):
+    arrays = {
+        f"{name}_{part}": RANDOM.normal(size=(rows, width))
+        for part, rows in (("train", 40), ("test", 12))
+        for name, width in (("left", 3), ("right", 2))
+    }
+    arrays |= {f"y_{part}": np.arange(rows) % 3 for part, rows in (("train", 40), ("test", 12))}
+    np.savez(project.folder / "rows.npz", **arrays)
+    config = config_of(project, "rows.npz", file="rows.yaml")
+    assert config["data"]["input"] == {"left": "left_train", "right": "right_train"}
+    assert config["data"]["test_input"] == {"left": "left_test", "right": "right_test"}
+    assert config["data"]["test_target"] == "y_test"
+
+
+def npy(folder: Path) -> None:
+    folder.mkdir()
+    for part, rows in (("train", 60), ("test", 20)):
+        np.save(folder / f"x_{part}.npy", RANDOM.normal(size=(rows, 6)))
+        np.save(folder / f"y_{part}.npy", np.arange(rows) % 3)
+    np.save(folder / "odd.npy", np.asarray([{}], object), allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "target", "test"),
+    [
+        (("arrays/x_train.npy",), "x_train", "y_train", True),
+        (("arrays/x_test.npy",), "x_test", "y_test", False),
+        (("arrays",), "x_train", "y_train", True),
+        (("arrays/x_train.npy", "--target", "arrays/y_train.npy"), "x_train", "y_train", True),
+        (("arrays/x_train.npy", "--target", "y_train"), "x_train", "y_train", True),
+    ],
+)
+def test_files_of_arrays(project, arguments, given, target, test):
+    npy(project.folder / "arrays")
+    config = config_of(project, *arguments, "-o", "new.yaml", file="new.yaml")
+    assert config["data"]["type"] == "npy"
+    assert config["data"]["input"] == f"arrays/{given}.npy"
+    assert config["data"]["target"] == f"arrays/{target}.npy"
+    assert (config["data"].get("test_target") == "arrays/y_test.npy") is test
+    assert config["architecture"][-1]["units"] == 3
+
+
+def test_a_model_of_array_files_evaluates_and_predicts_on_others(project):
+    npy(project.folder / "arrays")
+    config_of(project, "arrays", file="arrays.yaml")
+    # The target lies in another folder, by its path.
+    np.save(project.folder / "answers.npy", np.arange(60) % 2)
+    done = project.run("init", "arrays/x_train.npy", "--target", "answers.npy", "-o", "other.yaml")
+    assert done.returncode == 0, done.stderr
+    options = ("--target", "reference", "--run-dir", "run", "--set", "fit.epochs=2", "--set", "data.memory=mapped")
+    done = project.run("fit", "arrays.yaml", *options)
+    assert done.returncode == 0, done.stderr
+    done = project.run("evaluate", "run", "--data", "arrays/x_test.npy", "--json", "--target", "reference")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["rows"] == 20
+    done = project.run("predict", "run", "--data", "arrays/x_test.npy", "--target", "reference")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 21
+    done = project.run("predict", "run", "--data", "arrays/odd.npy", "--target", "reference")
+    assert done.returncode == 3
+    assert "arrays/odd.npy: holds pickled Python objects, which are never loaded" in " ".join(done.stderr.split())
+
+
 @pytest.mark.parametrize("argument", ["mnist", "mnist/train-images-idx3-ubyte", "mnist/train-labels-idx1-ubyte"])
 def test_idx_files(project, argument):
     folder = project.folder / "mnist"
@@ -244,6 +327,9 @@ def test_a_running_text(project):
         (("empty",), 3, "holds no folders, which would be the classes"),
         (("arrays.npz",), 3, "--target, one of: p, q"),
         (("arrays.npz", "--target", "r"), 3, "no array `r`"),
+        (("alone/x.npy",), 3, "which file is to be predicted?"),
+        (("alone/x.npy", "--target", "y"), 3, "no file `y`"),
+        (("alone",), 3, "which file is to be predicted?"),
         (
             ("arrays.npz", "--target", "q", "--template", "image"),
             3,
@@ -258,6 +344,8 @@ def test_a_running_text(project):
 def test_what_cannot_be_drafted_is_said(project, arguments, code, message):
     (project.folder / "empty").mkdir()
     (project.folder / "words.txt").write_text("words " * 100)
+    (project.folder / "alone").mkdir()
+    np.save(project.folder / "alone" / "x.npy", np.zeros((3, 2)))
     np.savez(project.folder / "arrays.npz", p=RANDOM.normal(size=(30, 4)), q=np.arange(30) % 3)
     (project.folder / "rows.jsonl").write_text(jsonl([{"a": n, "b": 1} for n in range(30)]))
     if arguments and arguments[0] == "empty":

@@ -17,6 +17,7 @@ from trainer_cli.data.source import Source, Split
 from trainer_cli.data.sources.csv import Csv
 from trainer_cli.data.sources.idx import Idx
 from trainer_cli.data.sources.json_lines import JsonLines
+from trainer_cli.data.sources.npy import Npy
 from trainer_cli.data.sources.npz import Npz
 from trainer_cli.data.targets import TargetSpec
 from trainer_cli.errors import DataError, ResourceError
@@ -63,6 +64,16 @@ def archive(folder: Path) -> None:
         xt=np.ones((9, 3, 2)),
         yt=names[:9],
     )
+
+
+def arrays(folder: Path) -> None:
+    draw = np.random.default_rng(1)
+    values = draw.normal(size=(ROWS, 3, 2)).astype(np.float32)
+    # Two files whose border lies within a block; one is stored column by column.
+    np.save(folder / "x_0.npy", values[:95])
+    np.save(folder / "x_1.npy", np.asfortranarray(values[95:]))
+    np.save(folder / "y.npy", np.asarray(["cat", "horse", "o"])[draw.integers(0, 3, ROWS)])
+    np.save(folder / "w.npy", np.arange(ROWS) % 4)
 
 
 def images(folder: Path) -> None:
@@ -113,9 +124,16 @@ KINDS = [
     ),
     pytest.param(JsonLines, json_rows, {"input": "words", "target": "y", "sequence": {"length": 4}}, LABELS, id="json"),
     pytest.param(Npz, archive, {"scaling": "min_max"}, LABELS, id="npz"),
+    pytest.param(Npy, arrays, {"target": "y.npy", "sample_weight": "w.npy", "scaling": "min_max"}, LABELS, id="npy"),
     pytest.param(Idx, images, {"folder": "."}, LABELS, id="idx"),
 ]  # fmt: skip
-PATHS = {Csv: {"path": "t.csv"}, JsonLines: {"path": "t.jsonl"}, Npz: {"path": "t.npz"}, Idx: {}}
+PATHS = {
+    Csv: {"path": "t.csv"},
+    JsonLines: {"path": "t.jsonl"},
+    Npz: {"path": "t.npz"},
+    Npy: {"input": "x_*.npy"},
+    Idx: {},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -165,6 +183,65 @@ def test_parts_with_files_of_their_own(tmp_path: Path):
     given = {"path": "t.npz", "test_input": "xt", "test_target": "yt"}
     found = prepare(Npz(**given, memory="mapped"), tmp_path, LABELS, 0, cache=tmp_path / "cache")
     assert_same_data(found, prepare(Npz(**given), tmp_path, LABELS, 0))
+
+
+def grouped(folder: Path) -> None:
+    """Rows whose groups and times are spread over many blocks; the first times are numbers and dates alike."""
+    numbers = np.arange(ROWS)
+    who = [f"p{row * row % 23}" for row in numbers]
+    days = [f"2024{1 + row % 5:02}{1 + row % 28:02}" if row < 60 else f"2023-{1 + row % 12:02}-07" for row in numbers]
+    rows = list(zip(numbers.tolist(), who, days, (numbers % 3).tolist(), strict=True))
+    (folder / "t.csv").write_text("x,who,day,y\n" + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    keys = ("x", "who", "day", "y")
+    (folder / "t.jsonl").write_text("".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in rows))
+    columns = {"x": numbers * 1.0, "who": np.asarray(who), "day": np.asarray(days), "y": numbers % 3}
+    np.savez(folder / "t.npz", **columns)
+    for name, values in columns.items():
+        np.save(folder / f"{name}.npy", values)
+
+
+GROUPED = [
+    pytest.param("csv", {"path": "t.csv", "features": ["x"], "target": "y"}, "", id="csv"),
+    pytest.param("json_lines", {"path": "t.jsonl", "input": "x", "target": "y"}, "", id="json_lines"),
+    pytest.param("npz", {"path": "t.npz"}, "", id="npz"),
+    pytest.param("npy", {"input": "x.npy", "target": "y.npy"}, ".npy", id="npy"),
+]
+
+
+@pytest.mark.parametrize("way", ["group", "time"])
+@pytest.mark.parametrize(("kind", "given", "ending"), GROUPED)
+def test_rows_split_by_a_column_are_in_the_same_parts(
+    tmp_path: Path, kind: str, given: dict[str, Any], ending: str, way: str
+):
+    grouped(tmp_path)
+    split = {**DIVIDED, way: ("who" if way == "group" else "day") + ending}
+    made = {
+        memory: SOURCES.find(kind).model_validate({**given, "split": split, "memory": memory})
+        for memory in ("loaded", "mapped")
+    }
+    expected = prepare(made["loaded"], tmp_path, LABELS, 2)
+    found = prepare(made["mapped"], tmp_path, LABELS, 2, cache=tmp_path / "cache")
+    assert_same_data(found, expected)
+    assert found.test is not None
+    again = apply(found.encoding, made["mapped"], tmp_path, part="test", cache=tmp_path / "cache")
+    assert_same(again, found.test)
+    rows = [part.inputs["input"].ravel().astype(int) for part in (found.train, found.validation, found.test) if part]
+    assert sorted(np.concatenate(rows).tolist()) == list(range(ROWS))
+    if way == "group":
+        groups = [{f"p{row * row % 23}" for row in part.tolist()} for part in rows]
+        assert not groups[0] & groups[1]
+        assert not groups[0] & groups[2]
+    else:  # those of 2024 are the latest
+        assert rows[2].max() < 60
+
+
+def test_a_time_that_is_none_is_named_wherever_it_stands(tmp_path: Path):
+    rows = [f"{row},{row % 2},{2000 + row if row != 90 else 'soon'}" for row in range(100)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,y,t", *rows]))
+    given = {"path": "t.csv", "target": "y", "split": {"test": 0.2, "time": "t"}}
+    for memory, cache in (("loaded", None), ("mapped", tmp_path / "cache")):
+        with pytest.raises(DataError, match=r"t.csv, line 2, column `t`: expected a date or time .* found `2000`"):
+            prepare(Csv(**given, memory=memory), tmp_path, LABELS, 0, cache=cache)
 
 
 def test_parquet(tmp_path: Path):
@@ -286,8 +363,6 @@ def test_weights_that_are_all_0_are_refused(tmp_path: Path):
     [
         ({"type": "images", "path": "."}, "`images` needs all rows at once"),
         ({"type": "text", "path": "t.txt", "length": 3}, "`text` needs all rows at once"),
-        ({"type": "csv", "path": "t.csv", "split": {"test": 0.1, "group": "g"}}, "a split by group needs all rows"),
-        ({"type": "npz", "path": "t.npz", "split": {"test": 0.1, "time": "t"}}, "a split by time needs all rows"),
     ],
 )
 def test_what_needs_all_rows_at_once_is_refused(given: dict[str, Any], message: str):

@@ -62,7 +62,7 @@ def test_parts_as_in_keras_s_archives(tmp_path: Path):
     ("arrays", "message"),
     [
         ({"x": np.zeros((2, 2))}, "t.npz: no array `y`"),
-        ({"x": np.zeros((2, 2)), "y": np.zeros(3)}, "t.npz: `y` has 3 rows, `x` has 2"),
+        ({"x": np.zeros((2, 2)), "y": np.zeros(3)}, "t.npz, array `y`: has 3 rows, `x` has 2"),
         ({"x": np.zeros((0, 2)), "y": np.zeros(0)}, "t.npz, array `x`: holds no rows (shape (0, 2))"),
         ({"x": np.float64(1), "y": np.zeros(1)}, "t.npz, array `x`: holds no rows (shape ())"),
         (

@@ -103,7 +103,7 @@ def test_an_array_of_weights_has_a_number_for_each_row(tmp_path: Path) -> None:
     made = source(type="npz", path="rows.npz", sample_weight="w")
     with pytest.raises(DataError, match="one number per row"):
         prepared(made, tmp_path)
-    with pytest.raises(DataError, match="`v` has 3 rows, `x` has 4"):
+    with pytest.raises(DataError, match="array `v`: has 3 rows, `x` has 4"):
         prepared(source(type="npz", path="rows.npz", sample_weight="v"), tmp_path)
 
 

@@ -30,13 +30,15 @@ def command(
         typer.Argument(
             metavar="DATA",
             show_default=False,
-            help="A CSV or TSV file with a header, JSON lines, an .npz archive, IDX files, a running text, each also "
-            "as .gz where the format has it; or a folder of images.",
+            help="A CSV or TSV file with a header, Parquet, Arrow, JSON lines, arrays as .npz or .npy, IDX files, a "
+            "running text, each also as .gz where the format has it; or a folder of images.",
         ),
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option("--target", metavar="COLUMN", help="What to predict: a column, a key of JSON lines, an array."),
+        typer.Option(
+            "--target", metavar="COLUMN", help="What to predict: a column, a key of JSON lines, an array, a file."
+        ),
     ] = None,
     template: Annotated[
         Template | None,
@@ -125,4 +127,9 @@ def _drafted(
 
 def _stem(data: Path) -> str:
     """What a config is called after its data."""
-    return re.sub(r"\.(csv|tsv|tab|txt|npz|jsonl|ndjson)?(\.gz)?$", "", data.absolute().name) or "model"
+    return (
+        re.sub(
+            r"\.(csv|tsv|tab|txt|npz|npy|jsonl|ndjson|parquet|pq|arrow|feather|ipc)?(\.gz)?$", "", data.absolute().name
+        )
+        or "model"
+    )

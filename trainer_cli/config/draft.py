@@ -43,9 +43,9 @@ def draft(survey: Survey, target: str, *, name: str, path: str, schema: str | No
         *heading(schema),
         f"# Predicts `{harmless(target)}` from {len(used)} other column{'s' if len(used) > 1 else ''} of "
         f"{harmless(survey.path.name)}, {survey.rows:,}{'' if survey.complete else ' or more'} rows.",
-        *beginning(name, "csv"),
+        *beginning(name, survey.source),
         f"  path: {scalar(path)}",
-        *([] if survey.delimiter == "," else [f"  delimiter: {json.dumps(survey.delimiter)}"]),
+        *([] if survey.delimiter in (",", None) else [f"  delimiter: {json.dumps(survey.delimiter)}"]),
         f"  target: {scalar(target)}",
         *_columns(features, used, survey.rows),
         "  scaling: standardize            # of numbers: mean 0 and deviation 1, as the training rows tell",
@@ -61,10 +61,12 @@ def _classes(survey: Survey, target: SurveyedColumn) -> int | None:
     """The number of units that tell the classes apart; None for a number to predict."""
     where = f"{survey.path}, column `{target.name}`"
     if target.first_missing is not None:
-        message = f"{survey.path}, line {target.first_missing}, column `{target.name}`: the value to predict is missing"
-        raise DataError(message, hint="fill or drop the row")
+        place = f"{survey.path}, {survey.word} {target.first_missing}, column `{target.name}`"
+        raise DataError(f"{place}: the value to predict is missing", hint="fill or drop the row")
     if target.texts is not None and len(target.texts) == 1:
         raise DataError(f"{where}: all rows hold {shown(next(iter(target.texts)))}, so there is nothing to predict")
+    if target.looks == "other":
+        raise DataError(f"{where}: holds {target.stored}, which is neither numbers nor classes")
     if target.looks == "numeric":
         few = target.texts is not None and len(target.texts) <= min(_MOST_CLASSES, survey.rows // 3)
         whole = target.whole and 0 <= target.low and target.high < 2 * _MOST_CLASSES
@@ -85,8 +87,10 @@ def _feature(column: SurveyedColumn, rows: int) -> _Feature:
         return _Feature(column, left_out="is the same in all rows")
     if column.looks == "numeric":
         return _Feature(column, left_out="counts the rows") if column.counting else _Feature(column)
-    if column.looks == "boolean":
-        return _Feature(column, "boolean")
+    if column.looks == "other":
+        return _Feature(column, left_out=f"holds {harmless(column.stored)}")
+    if column.looks in ("boolean", "date"):
+        return _Feature(column, column.looks)
     if distinct is None or distinct > min(_MOST_CATEGORIES, max(2, rows // 4)):
         return _Feature(column, left_out=f"holds {'too many' if distinct is None else distinct} different texts")
     assert column.texts is not None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from trainer_cli.data.files import shown
-from trainer_cli.data.outline import Kind, Wanted
+from trainer_cli.data.outline import Branch, Kind, Wanted
 
 _FEW_ROWS = 10_000
 _PLAIN = re.compile(r"(?:\.{0,2}/)*[A-Za-z][A-Za-z0-9_]*(?:[ ./-][A-Za-z0-9_]+)*")
@@ -60,10 +60,29 @@ def model(
     layers = {"vector": _dense, "image": _image, "sequence": _sequence, "tokens": _tokens, "text": _tokens}[kind]
     lines += layers(shape, wanted, tokens or 0)
     lines.append(_last(kind, shape, wanted))
+    return [*lines, *_training(kind, wanted, rows)]
+
+
+def model_of_branches(branches: Mapping[str, Branch], wanted: Wanted, rows: int) -> list[str]:
+    """The same for several inputs, each of which goes its own way before they are joined."""
+    lines = ["architecture:", f"  inputs: [{', '.join(branches)}]", "  layers:"]
+    lines.append("    # A layer takes the one above it unless `inputs` names others.")
+    for name, branch in branches.items():
+        layers = list({"image": _image, "sequence": _sequence}.get(branch.kind, _dense)(branch.shape, wanted, 0))
+        layers[0] = re.sub(r"(type: \w+)", rf"\1, inputs: [{name}]", layers[0], count=1)
+        layers[-1] = re.sub(r"(type: \w+)", rf"\1, name: {name}_code", layers[-1], count=1)
+        lines += [f"  {layer}" for layer in layers]
+    lines.append(f"    - {{type: concatenate, inputs: [{', '.join(f'{name}_code' for name in branches)}]}}")
+    lines.append("    - {type: dense, units: 64, activation: relu}")
+    lines.append("  " + _last("vector", (), wanted))
+    return [*lines, *_training("vector", wanted, rows)]
+
+
+def _training(kind: Kind, wanted: Wanted, rows: int) -> list[str]:
+    """Optimizer, loss, metrics and `fit`."""
     rate, epochs, patience = {"vector": ("2e-3", 200, 20), "text": ("2e-3", 30, 3)}.get(kind, ("1e-3", 50, 6))
     classes = "categorical_crossentropy" if wanted.indicators else "sparse_categorical_crossentropy"
     return [
-        *lines,
         "",
         f"optimizer: {{type: adam, learning_rate: {rate}}}",
         f"loss: {'mse' if wanted.classes is None else classes}",

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from trainer_cli.config.draft_lines import beginning, commented, heading, model, scalar, split, target_scaling
+from trainer_cli.config.draft_lines import (
+    beginning,
+    commented,
+    heading,
+    model,
+    model_of_branches,
+    scalar,
+    split,
+    target_scaling,
+)
 from trainer_cli.data.outline import Outline
 
 
@@ -29,7 +38,11 @@ def draft_rows(outline: Outline, *, name: str, schema: str | None = None) -> str
         *(_scaling(outline) if scaled else []),
         *held_out,
         "",
-        *model(outline.kind, outline.shape, wanted, outline.rows, outline.tokens, declared=declared),
+        *(
+            model_of_branches(outline.branches, wanted, outline.rows)
+            if outline.branches
+            else model(outline.kind, outline.shape, wanted, outline.rows, outline.tokens, declared=declared)
+        ),
     ]
     return "\n".join(lines) + "\n"
 

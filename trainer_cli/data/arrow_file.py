@@ -47,6 +47,19 @@ class ArrowFile(NamedTuple):
                 raise DataError(f"{self.path}: two columns are called `{name}`")
         return Header(self.path, list(schema.names))
 
+    def unreadable(self) -> dict[str, str]:
+        """What the columns are that hold neither numbers nor text, by their names."""
+        pa = check_pyarrow()
+        found = {}
+        with self._opened() as (schema, _, _):
+            for column in schema:
+                try:
+                    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+                    pa.array([], kind).cast(pa.string())
+                except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+                    found[column.name] = str(column.type)
+        return found
+
     def pieces(
         self, numbers: list[str], texts: list[str], gaps: Collection[str], most: int | None = None
     ) -> Iterator[Piece]:

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 from trainer_cli.data.encoding import Encoding
 from trainer_cli.data.files import digest, reading
-from trainer_cli.data.source import InputArray, Origin, Source, Split, Table, TargetArray, joined
+from trainer_cli.data.source import InputArray, Origin, Source, Split, SplitSpec, Table, TargetArray, joined
+from trainer_cli.data.split_column import SplitColumn
 from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import DataError, ResourceError
 from trainer_cli.lazy import np
@@ -247,7 +248,8 @@ def _raw_table(source: Source, folder: Path, scratch: Path, total: str) -> Table
     row = sum(math.prod(given.shape) for given in source.signature(folder).inputs.values())
     step = block_rows(_RAW_BYTES * row, _BYTES_AT_ONCE)
     parts = {
-        name: _raw_part(source.part_blocks(folder, name, step), scratch, name, weight) for name in source.files(folder)
+        name: _raw_part(source.part_blocks(folder, name, step), scratch, name, weight, source.split)
+        for name in source.files(folder)
     }
     main = parts.pop("train")
     for name, part in parts.items():
@@ -259,11 +261,12 @@ def _raw_table(source: Source, folder: Path, scratch: Path, total: str) -> Table
     return main._replace(digest=total, parts=parts)
 
 
-def _raw_part(blocks: Iterator[Table], scratch: Path, part: str, weight: str) -> Table:
+def _raw_part(blocks: Iterator[Table], scratch: Path, part: str, weight: str, split: SplitSpec) -> Table:
     """The blocks as one table."""
     inputs: dict[str, _RawInput] = {}
     targets: dict[str, _RawTarget] = {}
     weights: list[np.ndarray] = []
+    split_by: SplitColumn | None = None
     last: Table | None = None
     for last in blocks:
         for place, (name, given) in enumerate(last.inputs.items()):
@@ -272,6 +275,9 @@ def _raw_part(blocks: Iterator[Table], scratch: Path, part: str, weight: str) ->
             targets.setdefault(name, _RawTarget(scratch / f"raw.{part}.target.{place}")).append(target)
         if last.sample_weights is not None:
             weights.append(last.sample_weights)
+        if last.split_by is not None:
+            split_by = split_by or SplitColumn(split)
+            split_by.add(last.split_by, next(iter(last.inputs.values())).origin)
     assert last is not None, "a source without rows is an error of its own"
     arrays = {name: each.whole() for name, each in inputs.items()}
     origin = next(iter(arrays.values())).origin
@@ -280,6 +286,7 @@ def _raw_part(blocks: Iterator[Table], scratch: Path, part: str, weight: str) ->
         targets={name: each.whole() for name, each in targets.items()},
         digest="",
         learned=last.learned,
+        split_by=None if split_by is None else split_by.numbers(),
         sample_weights=checked_weights(np.concatenate(weights), origin, weight) if weights else None,
     )
 

@@ -35,9 +35,17 @@ class Key(NamedTuple):
     comment: str = ""
 
 
+class Branch(NamedTuple):
+    """One of several inputs: what its rows are, and their shape."""
+
+    kind: Kind
+    shape: tuple[int, ...]
+
+
 class Outline(NamedTuple):
     """The rows of some files. `about` says in words what they are, `keys` read them as a data source of type `source`,
-    `shape` is a row's, `tokens` how many different whole numbers it may hold; `parts` have rows of their own."""
+    `shape` is a row's, `tokens` how many different whole numbers it may hold; `parts` have rows of their own.
+    `branches` are the inputs, if there are several."""
 
     source: str
     about: str
@@ -50,6 +58,7 @@ class Outline(NamedTuple):
     bytes_: bool = False
     parts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    branches: Mapping[str, Branch] = {}
 
 
 def kind_of(shape: tuple[int, ...], *, bytes_: bool, wished: Kind | None, where: str) -> Kind:

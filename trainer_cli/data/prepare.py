@@ -12,6 +12,7 @@ from trainer_cli.data.encoding import Encoding, InputEncoding
 from trainer_cli.data.mapped import Encode, mapped, shuffled_blocks
 from trainer_cli.data.scaling import fit_scaling, whole_numbers
 from trainer_cli.data.source import InputArray, PartName, ScalingMode, Source, Split, SplitSpec, Table, check_targets
+from trainer_cli.data.split_column import split_numbers
 from trainer_cli.data.splits import HELD_OUT, split_rows
 from trainer_cli.data.targets import TargetSpec, fit_target
 from trainer_cli.data.vocabulary import fit_vocabulary
@@ -201,7 +202,11 @@ def _rows_by_part(
             )
     if not any(getattr(spec, name) > 0 for name in HELD_OUT):
         return {"train": None}
-    return dict(split_rows(table.rows, spec, seed, _strata(table, forms) if spec.stratify else None, table.split_by))
+    classes = _strata(table, forms) if spec.stratify else None
+    by = None
+    if table.split_by is not None:
+        by = split_numbers(spec, table.split_by, next(iter(table.inputs.values())).origin)
+    return dict(split_rows(table.rows, spec, seed, classes, by))
 
 
 def _strata(table: Table, forms: Mapping[str, TargetForm]) -> np.ndarray:

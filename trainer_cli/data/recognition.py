@@ -10,9 +10,15 @@ from trainer_cli.data.files import nearest
 from trainer_cli.data.outline import Kind, Outline
 from trainer_cli.errors import ConfigError, DataError
 
-Format = Literal["table", "npz", "idx", "images", "json_lines", "text"]
+Format = Literal["table", "npz", "npy", "idx", "images", "json_lines", "text"]
 
-_ENDINGS: dict[str, Format] = {".npz": "npz", ".jsonl": "json_lines", ".ndjson": "json_lines", ".txt": "text"}
+_ENDINGS: dict[str, Format] = {
+    ".npz": "npz",
+    ".npy": "npy",
+    ".jsonl": "json_lines",
+    ".ndjson": "json_lines",
+    ".txt": "text",
+}
 _TEMPLATES: dict[str, Kind] = {"tabular": "vector", "image": "image", "sequence": "sequence", "text": "tokens"}
 
 
@@ -25,7 +31,10 @@ def recognised(path: Path, target: str | None) -> Format:
         beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(f"{path}: no such file or folder", hint=nearest(path.name, sorted(beside), "there are"))
     if path.is_dir():
-        return "idx" if any("-idx" in item.name for item in path.iterdir()) else "images"
+        names = [item.name for item in path.iterdir()]
+        if any("-idx" in name for name in names):
+            return "idx"
+        return "npy" if any(name.endswith(".npy") for name in names) else "images"
     name = path.name.removesuffix(".gz").lower()
     if "idx1-" in name or "idx3-" in name or name.endswith((".idx", "-ubyte")):
         return "idx"
@@ -51,6 +60,8 @@ def outline_of(
     wished = _TEMPLATES.get(template or "")
     if kind == "npz":
         return survey_arrays.npz_outline(path, target, wished, named)
+    if kind == "npy":
+        return survey_arrays.npy_outline(path, target, wished, named)
     if kind == "idx":
         return survey_arrays.idx_outline(path, wished, named)
     if kind == "images":

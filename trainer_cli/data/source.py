@@ -200,8 +200,9 @@ class Table(NamedTuple):
 
     `digest` is the sha256 of the files' bytes, empty for a block of their rows. `parts` holds the tables of
     "validation" and "test" where these have their own files. `learned` is what the source must know to read new
-    data alike, as plain values for JSON. `split_by` are numbers for the column that `split` names, `(rows,)`: equal
-    in a group, ascending in time. `sample_weights`: how much each row counts, `(rows,)`, numbers of at least 0.
+    data alike, as plain values for JSON. `split_by` is the column that `split` names, `(rows,)`: texts as they stand
+    in the file, or numbers, equal in a group and ascending in time. `sample_weights`: how much each row counts,
+    `(rows,)`, numbers of at least 0.
     """
 
     inputs: dict[str, InputArray]
@@ -209,7 +210,7 @@ class Table(NamedTuple):
     digest: str
     parts: Mapping[str, Table] = MappingProxyType({})
     learned: Mapping[str, Any] = MappingProxyType({})
-    split_by: np.ndarray | None = None
+    split_by: Sequence[str] | np.ndarray | None = None
     sample_weights: np.ndarray | None = None
 
     @property
@@ -321,9 +322,7 @@ class Source(Part):
     def paths(self) -> dict[str, tuple[str, ...]]:
         """The paths that the config gives, by their field."""
         given = ((name, getattr(self, name)) for name in self.path_fields)
-        return {
-            name: (value,) if isinstance(value, str) else tuple(value) for name, value in given if value is not None
-        }
+        return {name: tuple(each_text(value)) for name, value in given if value is not None}
 
     def target_mode(self, target: str) -> TargetMode:
         """How a target is scaled."""
@@ -336,22 +335,13 @@ class Source(Part):
 
     def anchored(self, folder: Path) -> Self:
         """The same source with absolute paths, so that it can be read from any folder."""
-        update: dict[str, str | list[str]] = {}
-        for name, paths in self.paths.items():
-            absolute = [str((folder / path).absolute()) for path in paths]
-            update[name] = absolute[0] if isinstance(getattr(self, name), str) else absolute
-        return self.model_copy(update=update)
+        return self.model_copy(update={name: _anchored(getattr(self, name), folder) for name in self.path_fields})
 
     @model_validator(mode="after")
     def _map_what_comes_in_blocks(self) -> Self:
         if self.memory == "mapped" and not self.reads_blocks:
             message = f"`{self.type}` needs all rows at once, and mapped data is read in blocks"
             raise refusal([Refusal("not_in_blocks", message, "leave `memory` out", ("memory",))])
-        if self.memory == "mapped" and self.split.column is not None:
-            way = "time" if self.split.group is None else "group"
-            message = f"a split by {way} needs all rows at once, and mapped data is read in blocks"
-            hint = "give the parts files of their own, or leave `memory` out"
-            raise refusal([Refusal("not_in_blocks", message, hint, ("split", way))])
         return self
 
     @model_validator(mode="after")
@@ -365,6 +355,24 @@ class Source(Part):
                 message = f"the {name} data is given by itself, and a split would hold out a second one"
                 raise refusal([Refusal("part_given_twice", message, f"leave `split.{name}` out", ("split", name))])
         return self
+
+
+def each_text(given: Any) -> Iterator[str]:
+    """Every text in nested lists and mappings."""
+    if isinstance(given, str):
+        yield given
+        return
+    for each in given.values() if isinstance(given, Mapping) else given:
+        yield from each_text(each)
+
+
+def _anchored(given: Any, folder: Path) -> Any:
+    """The same lists and mappings with absolute paths."""
+    if isinstance(given, str):
+        return str((folder / given).absolute())
+    if isinstance(given, Mapping):
+        return {name: _anchored(each, folder) for name, each in given.items()}
+    return given if given is None else [_anchored(each, folder) for each in given]
 
 
 def check_targets(wanted: Iterable[str], given: Collection[str]) -> None:

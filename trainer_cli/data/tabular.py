@@ -30,7 +30,7 @@ from trainer_cli.data.source import (
     Words,
     joined,
 )
-from trainer_cli.data.times import split_numbers, times
+from trainer_cli.data.times import times
 from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
@@ -45,6 +45,11 @@ _KINDS = {
 
 _ROWS_LOOKED_AT = 1 << 16
 """Rows among which the signature counts categories; if there are more, the model is compiled again after reading."""
+
+
+def table_kind(file: Path) -> str | None:
+    """The type of source that reads a table by the ending of its name; None where that says nothing."""
+    return _KINDS.get(Path(file.name.removesuffix(".gz")).suffix.lower())
 
 
 class TableFile(Protocol):
@@ -186,7 +191,8 @@ class TableSource(FileSource):
 
     def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
         files, chosen = self._opened(self.files(folder))
-        return self._in_blocks(files[part], chosen, most)
+        source = self if part == "train" else self.model_copy(update={"split": SplitSpec()})
+        return source._in_blocks(files[part], chosen, most)
 
     def _in_blocks(self, files: Iterable[TableFile], chosen: _Chosen, most: int) -> Iterator[Table]:
         wanted = self._wanted(chosen)
@@ -196,8 +202,7 @@ class TableSource(FileSource):
 
     def _sibling(self, file: Path) -> TableSource:
         """The source that reads a table by the ending of its name; this one where that says nothing."""
-        suffix = Path(file.name.removesuffix(".gz")).suffix.lower()
-        kind = "csv" if file == STANDARD_INPUT else _KINDS.get(suffix, self.type)
+        kind = "csv" if file == STANDARD_INPUT else table_kind(file) or self.type
         if kind == self.type:
             return self
         shared = {name: getattr(self, name) for name in TableSource.model_fields if name != "path"}
@@ -322,7 +327,7 @@ class TableSource(FileSource):
             digest=total,
             parts=parts,
             learned={"features": chosen.features},
-            split_by=next((split_numbers(self.split, cells[name], origin) for name in self._split_columns), None),
+            split_by=next((cells[name] for name in self._split_columns), None),
             sample_weights=next(
                 (
                     checked_weights(numbers_of(cells[name], origin, name), origin, name, whole=bool(total))

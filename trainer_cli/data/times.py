@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from trainer_cli.data.delimited import is_missing, is_number
+from trainer_cli.data.delimited import is_missing
 from trainer_cli.data.files import shown
-from trainer_cli.data.source import Origin, SplitSpec
+from trainer_cli.data.source import Origin
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 
@@ -36,25 +36,3 @@ def times(texts: Sequence[str], origin: Origin, column: str, pattern: str | None
             raise DataError(f"{origin.at(row)}, column `{column}`: expected a date or time {like}, {what}", hint=hint)
         known[text] = found
     return np.fromiter((known[text] for text in texts), np.float64, len(texts))
-
-
-def split_numbers(split: SplitSpec, texts: Sequence[str], origin: Origin) -> np.ndarray:
-    """The column that a split goes by, as numbers `(rows,)`: a number for each group, or times. Raises DataError."""
-    assert split.column is not None
-    return _groups(texts, origin, split.column) if split.time is None else _in_time(texts, origin, split.column)
-
-
-def _in_time(texts: Sequence[str], origin: Origin, column: str) -> np.ndarray:
-    if all(is_number(text) and math.isfinite(float(text)) for text in set(texts)):
-        return np.fromiter(map(float, texts), np.float64, len(texts))
-    return times(texts, origin, column, None, gaps=False)
-
-
-def _groups(texts: Sequence[str], origin: Origin, column: str) -> np.ndarray:
-    places: dict[str, int] = {}
-    numbers = np.empty(len(texts), np.int64)
-    for row, text in enumerate(texts):
-        if not text.strip():
-            raise DataError(f"{origin.at(row)}, column `{column}`: the cell is empty, and names no group")
-        numbers[row] = places.setdefault(text.strip(), len(places))
-    return numbers

@@ -27,7 +27,6 @@ from trainer_cli.data.source import (
     Words,
     joined,
 )
-from trainer_cli.data.times import split_numbers
 from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
@@ -121,7 +120,8 @@ class JsonLines(TokenSource):
     def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
         files = self.files(folder)
         first = files["train"][0]
-        return self._in_blocks(files[part], self._layouts(first, records_of(first)), most)
+        source = self if part == "train" else self.model_copy(update={"split": SplitSpec()})
+        return source._in_blocks(files[part], self._layouts(first, records_of(first)), most)
 
     def _in_blocks(self, paths: Sequence[Path], layouts: dict[str, Layout] | None, most: int) -> Iterator[Table]:
         """The rows of files; inputs look as in the first block where no layouts are given."""
@@ -200,7 +200,7 @@ class JsonLines(TokenSource):
             },
             digest=total,
             parts=parts,
-            split_by=split_numbers(self.split, split_by, origin) if split_by else None,
+            split_by=split_by or None,
             sample_weights=None
             if weights is None
             else checked_weights(weights.array()[:, 0], origin, weights.keys[0], whole=bool(total)),
