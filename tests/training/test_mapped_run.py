@@ -118,3 +118,23 @@ def test_an_interrupted_run_on_mapped_data_ends_with_the_same_bits(tmp_path: Pat
     monkeypatch.setattr(mapped, "_BLOCK_ROWS", 1 << 12)
     list(fit(config, FitOptions(run_directory=tmp_path / "one", threads=1)))
     assert bits(tmp_path / "one") == bits(tmp_path / "loaded")
+
+
+@pytest.mark.parametrize("split", ["{validation: 0.2, group: who}", "{validation: 0.2, time: day}"])
+def test_rows_split_by_a_column_give_the_same_metrics_and_bits(tmp_path: Path, split: str):
+    draw = np.random.default_rng(1)
+    rows = [f"{draw.normal():.4f},{row % 2},p{row % 13},2024-{1 + row * 7 % 12:02}-03" for row in range(150)]
+    (tmp_path / "t.csv").write_text("\n".join(["x,y,who,day", *rows]))
+    (tmp_path / "config.yaml").write_text(
+        f"data: {{type: csv, path: t.csv, target: y, features: [x], split: {split}}}\n"
+        "architecture: [{type: dense, units: 4, activation: tanh}, {type: dense, units: 2, activation: softmax}]\n"
+        "optimizer: adam\nloss: sparse_categorical_crossentropy\nmetrics: [accuracy]\nfit: {epochs: 2}\n"
+    )
+    for memory in ("loaded", "mapped"):
+        options = FitOptions(run_directory=tmp_path / memory, target="reference")
+        list(fit(load(tmp_path / "config.yaml", [f"data.memory={memory}"]), options))
+    assert lines(tmp_path / "mapped") == lines(tmp_path / "loaded")
+    assert "val_accuracy" in lines(tmp_path / "mapped")[-1]
+    assert bits(tmp_path / "mapped") == bits(tmp_path / "loaded")
+    evaluated = [evaluate(tmp_path / memory, part="validation", target="reference") for memory in ("loaded", "mapped")]
+    assert evaluated[0] == evaluated[1]

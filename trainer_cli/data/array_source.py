@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 from pydantic import model_validator
 
-from trainer_cli.data.arrays import ArrayFile, ArrayKey, Arrays
+from trainer_cli.data.arrays import ArrayFile, ArrayKey, Arrays, array_weights
 from trainer_cli.data.files import digest
 from trainer_cli.data.source import (
     INPUT,
@@ -22,7 +22,6 @@ from trainer_cli.data.source import (
     TargetArray,
     input_signature,
 )
-from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
@@ -164,11 +163,3 @@ def _split_by(arrays: Arrays, key: ArrayKey) -> Any:
     if values.ndim != 1:
         raise DataError(f"{arrays.place(key)}: the split goes by one value per row, not by rows of {values.shape[1:]}")
     return values.tolist() if values.dtype.kind == "U" else values
-
-
-def array_weights(arrays: Arrays, key: ArrayKey, *, whole: bool) -> np.ndarray:
-    """How much each row counts, `(rows,)`. Raises DataError."""
-    values, place = arrays.numbers(key).astype(np.float64), arrays.place(key)
-    if values.size != len(values):
-        raise DataError(f"{place}: sample weights are one number per row, not rows of shape {values.shape[1:]}")
-    return checked_weights(values.reshape(-1), arrays.origin(key), arrays.name(key), whole=whole)

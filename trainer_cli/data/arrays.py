@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import IO, NamedTuple, TypeAlias
 
 from trainer_cli.data.source import Origin
+from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 
@@ -161,3 +162,11 @@ class ArrayFile(Arrays):
             if count != counts[0]:
                 raise DataError(f"{self.place(key)}: has {count:,} rows, `{self.name(keys[0])}` has {counts[0]:,}")
         return counts[0]
+
+
+def array_weights(arrays: Arrays, key: ArrayKey, *, whole: bool) -> np.ndarray:
+    """How much each row counts, `(rows,)`. Raises DataError."""
+    values, place = arrays.numbers(key).astype(np.float64), arrays.place(key)
+    if values.size != len(values):
+        raise DataError(f"{place}: sample weights are one number per row, not rows of shape {values.shape[1:]}")
+    return checked_weights(values.reshape(-1), arrays.origin(key), arrays.name(key), whole=whole)

@@ -69,7 +69,8 @@ def npz_outline(path: Path, target: str | None, wished: Kind | None, named: Name
 
 def npy_outline(path: Path, target: str | None, wished: Kind | None, named: Named) -> Outline:
     """An array of inputs with that of the targets beside it, or the arrays of a folder. Raises DataError."""
-    from trainer_cli.data.sources.npy import Npy, header_of
+    from trainer_cli.data.array_files import header_of
+    from trainer_cli.data.sources.npy import Npy
 
     files = {file.stem: file for file in sorted((path if path.is_dir() else path.parent).glob("*.npy"))}
     given = None if path.is_dir() else path.stem

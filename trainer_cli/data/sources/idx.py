@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, ClassVar, Self
+from typing import Annotated, Any, BinaryIO, ClassVar, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from trainer_cli.data.array_files import ArrayFiles
+from trainer_cli.data.arrays import array_weights
 from trainer_cli.data.files import GREATEST_EXPANSION, digest, open_bytes, read_exactly
 from trainer_cli.data.source import (
     INPUT,
+    SAMPLE_WEIGHTS,
     SCALING,
     TARGET,
     InputArray,
@@ -26,13 +30,14 @@ from trainer_cli.data.source import (
     TargetArray,
     input_signature,
 )
-from trainer_cli.errors import DataError
+from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
 
 ALIASES = ("mnist", "ubyte")
 
 _UNSIGNED_BYTE = 0x08
+_FILES = ("images", "labels", "test_images", "test_labels")
 _STEMS = {"train": "train", "test": "t10k"}
 
 Name = Annotated[str, Field(min_length=1)]
@@ -45,7 +50,7 @@ class Idx(Source):
     The pixels stay bytes in memory; `scaling: unit` divides them by 255 as batches are gathered.
     """
 
-    path_fields: ClassVar[tuple[str, ...]] = ("folder", "images", "labels", "test_images", "test_labels")
+    path_fields: ClassVar[tuple[str, ...]] = ("folder", *_FILES, "sample_weight", "test_sample_weight")
     reads_blocks: ClassVar[bool] = True
 
     folder: Name | None = Field(default=None, description="the folder that holds the files under their usual names")
@@ -53,11 +58,17 @@ class Idx(Source):
     labels: Name | None = Field(default=None, description="the file of their labels")
     test_images: Name | None = Field(default=None, description="the file of images to test on")
     test_labels: Name | None = Field(default=None, description="the file of their labels")
+    sample_weight: Name | None = Field(
+        default=None, description=f"{SAMPLE_WEIGHTS}; an `.npy` file with a number per image"
+    )
+    test_sample_weight: Name | None = Field(
+        default=None, description="the file of the weights of the images to test on"
+    )
     scaling: ScalingMode = Field(default="unit", description=SCALING)
 
     @model_validator(mode="after")
     def _name_the_files_one_way(self) -> Self:
-        files = {name: getattr(self, name) for name in self.path_fields[1:] if getattr(self, name) is not None}
+        files = {name: getattr(self, name) for name in _FILES if getattr(self, name) is not None}
         if self.folder is not None and files:
             message = f"give either `folder` or the files, not both (`{next(iter(files))}` is given as well)"
             raise refusal([Refusal("files_given_twice", message, where=("folder",))])
@@ -65,6 +76,9 @@ class Idx(Source):
             raise refusal([Refusal("files_missing", "give a `folder`, or the files: `images` and `labels`")])
         if self.test_labels is not None and self.test_images is None:
             raise refusal([Refusal("files_missing", "`test_labels` needs `test_images`", where=("test_labels",))])
+        if self.test_sample_weight is not None and self.sample_weight is None:
+            message = "`test_sample_weight` needs `sample_weight`"
+            raise refusal([Refusal("files_missing", message, where=("test_sample_weight",))])
         return self
 
     @property
@@ -72,16 +86,18 @@ class Idx(Source):
         return ("test",) if self.test_images is not None else ()
 
     def signature(self, folder: Path) -> Signature:
-        images, labels = self._files(folder)["train"]
+        images, labels, weights = self._files(folder)["train"]
         with open_bytes(images) as file:
             shape = _header(file, images)
+        if weights is not None:
+            _check_weights(weights, shape[0], images)
         return Signature({INPUT: _image_signature(shape, self.scaling, images)}, () if labels is None else (TARGET,))
 
     def read(self, folder: Path) -> Table:
         parts = self._files(folder)
         total = digest([path for paths in self.files(folder).values() for path in paths])
-        others = {name: _read_pair(*pair, total, {}) for name, pair in parts.items() if name != "train"}
-        table = _read_pair(*parts["train"], total, others)
+        others = {name: _read_part(files, total, {}) for name, files in parts.items() if name != "train"}
+        table = _read_part(parts["train"], total, others)
         for other in others.values():
             here, there = table.inputs[INPUT].values.shape[1:], other.inputs[INPUT].values.shape[1:]
             if here != there:
@@ -90,21 +106,20 @@ class Idx(Source):
         return table
 
     def files(self, folder: Path) -> dict[str, list[Path]]:
-        return {name: [path for path in pair if path is not None] for name, pair in self._files(folder).items()}
+        return {name: [path for path in files if path is not None] for name, files in self._files(folder).items()}
 
     def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
-        images, labels = self._files(folder)[part]
-        pixels = _blocks(images, most)
-        if labels is None:
-            yield from (_pair(images, block, begin, None, None) for begin, block in pixels)
-            return
+        images, labels, weights = self._files(folder)[part]
         shapes = []
         for path in (images, labels):
-            with open_bytes(path) as file:
-                shapes.append(_header(file, path))
-        _check_pair(images, shapes[0], labels, shapes[1])
-        for (begin, block), (_, numbers) in zip(pixels, _blocks(labels, most), strict=True):
-            yield _pair(images, block, begin, labels, numbers)
+            if path is not None:
+                with open_bytes(path) as file:
+                    shapes.append(_header(file, path))
+        _check_pair(images, shapes[0], labels, shapes[1] if labels is not None else None)
+        numbers = repeat((0, None)) if labels is None else _blocks(labels, most)
+        counts = repeat(None) if weights is None else _weight_blocks(weights, shapes[0][0], images, most)
+        for (begin, block), (_, classes), counted in zip(_blocks(images, most), numbers, counts, strict=False):
+            yield _pair(images, block, begin, labels, classes)._replace(sample_weights=counted)
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
         labels = file.with_name(file.name.replace("images", "labels").replace("idx3", "idx1"))
@@ -119,26 +134,44 @@ class Idx(Source):
             "labels": str(labels) if with_target else None,
             "test_images": None,
             "test_labels": None,
+            "sample_weight": None,  # which file has those of new images is not known
+            "test_sample_weight": None,
             "split": SplitSpec(),
         }
         return self.model_copy(update=update)
 
-    def _files(self, folder: Path) -> dict[str, tuple[Path, Path | None]]:
-        """Images and labels of "train" and, where there is one, of "test"."""
+    def _files(self, folder: Path) -> dict[str, _Files]:
+        """The files of "train" and, where there are some, of "test". Raises ConfigError if only one has weights."""
         if self.folder is not None:
-            return _search(folder / self.folder)
-        assert self.images is not None
-        found = {"train": (folder / self.images, folder / self.labels if self.labels is not None else None)}
-        if self.test_images is not None:
-            labels = folder / self.test_labels if self.test_labels is not None else None
-            found["test"] = (folder / self.test_images, labels)
+            pairs = _search(folder / self.folder)
+        else:
+            pairs = {"train": (self.images, self.labels)}
+            if self.test_images is not None:
+                pairs["test"] = (self.test_images, self.test_labels)
+        weights = {"train": self.sample_weight, "test": self.test_sample_weight}
+        if self.weighted and len({weights[part] is None for part in pairs}) > 1:
+            message, hint = "the images to test on have no weights", "give `test_sample_weight` as well"
+            raise ConfigError([Problem(message, ("data", "sample_weight"), hint)])
+        found = {}
+        for part, given in pairs.items():
+            images, labels, counts = (None if name is None else folder / name for name in (*given, weights[part]))
+            assert images is not None
+            found[part] = _Files(images, labels, counts)
         return found
 
 
-def _search(folder: Path) -> dict[str, tuple[Path, Path | None]]:
+class _Files(NamedTuple):
+    """The files of a part: images, their labels, and how much each counts."""
+
+    images: Path
+    labels: Path | None
+    weights: Path | None
+
+
+def _search(folder: Path) -> dict[str, tuple[Name | None, Name | None]]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder", hint="it should hold train-images-idx3-ubyte(.gz) and its like")
-    found: dict[str, tuple[Path, Path | None]] = {}
+    found: dict[str, tuple[Name | None, Name | None]] = {}
     for part, stem in _STEMS.items():
         names = (f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte")
         images, labels = (_existing(folder, name) for name in names)
@@ -147,22 +180,39 @@ def _search(folder: Path) -> dict[str, tuple[Path, Path | None]]:
         for path, name in ((images, names[0]), (labels, names[1])):
             if path is None:
                 raise DataError(f"{folder / name}: no such file, neither plain nor with .gz")
-        assert images is not None
-        found[part] = (images, labels)
+        found[part] = (str(images), str(labels))
     return found
 
 
 def _existing(folder: Path, name: str) -> Path | None:
-    for path in (folder / name, folder / f"{name}.gz"):
+    for path in (folder.absolute() / name, folder.absolute() / f"{name}.gz"):
         if path.is_file():
             return path
     return None
 
 
-def _read_pair(images: Path, labels: Path | None, total: str, parts: dict[str, Table]) -> Table:
+def _read_part(files: _Files, total: str, parts: dict[str, Table]) -> Table:
+    images, labels, weights = files
     pixels, numbers = _read(images), None if labels is None else _read(labels)
     _check_pair(images, pixels.shape, labels, None if numbers is None else numbers.shape)
-    return _pair(images, pixels, 0, labels, numbers)._replace(digest=total, parts=parts)
+    counts = None
+    if weights is not None:
+        counts = array_weights(_check_weights(weights, len(pixels), images), str(weights), whole=True)
+    return _pair(images, pixels, 0, labels, numbers)._replace(digest=total, parts=parts, sample_weights=counts)
+
+
+def _check_weights(path: Path, rows: int, images: Path) -> ArrayFiles:
+    """The file of weights. Raises DataError if it has another number of rows than there are images."""
+    found = ArrayFiles(Path())
+    count = found.header(str(path)).shape[0]
+    if count != rows:
+        raise DataError(f"{path}: holds {count:,} weights for the {rows:,} images of {images.name}")
+    return found
+
+
+def _weight_blocks(path: Path, rows: int, images: Path, most: int) -> Iterator[np.ndarray]:
+    for block in _check_weights(path, rows, images).blocks([str(path)], most):
+        yield array_weights(block, str(path), whole=False)
 
 
 def _check_pair(images: Path, pixels: tuple[int, ...], labels: Path | None, numbers: tuple[int, ...] | None) -> None:

@@ -15,6 +15,7 @@ from trainer_cli.data.files import digest, reading, shown
 from trainer_cli.data.pictures import SUFFIXES, Color, Interpolation, Resizing, Size, check_pillow, pixels, size_of
 from trainer_cli.data.source import (
     INPUT,
+    SAMPLE_WEIGHTS,
     SCALING,
     TARGET,
     InputArray,
@@ -27,6 +28,7 @@ from trainer_cli.data.source import (
     TargetArray,
     input_signature,
 )
+from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
@@ -61,6 +63,7 @@ class Images(Source):
     )
     file_column: Name = Field(default="file", description="the column of `labels` that names the images, below `path`")
     label_column: Name = Field(default="label", description="the column of `labels` to predict: a class or a number")
+    sample_weight: Name | None = Field(default=None, description=f"{SAMPLE_WEIGHTS}; a column of `labels`")
     target: bool = Field(default=True, description="whether the images have labels; false: for prediction alone")
     size: Annotated[tuple[Extent, Extent], Field(strict=False)] | None = Field(
         default=None, description="height and width that all images are brought to; default: all must be alike"
@@ -78,6 +81,10 @@ class Images(Source):
             if self.labels is not None:
                 message = f"with `labels`, hold out rows by `split`; `{part}_path` needs a folder per class"
                 raise refusal([Refusal("parts_by_labels", message, where=(f"{part}_path",))])
+        if self.weighted and self.labels is None:
+            message = "images by folder have no numbers of their own to be weighted by"
+            hint = "give the table of `labels` with a column of weights, or weigh classes by `class_weight`"
+            raise refusal([Refusal("weights_without_labels", message, hint, ("sample_weight",))])
         return self
 
     @property
@@ -124,10 +131,14 @@ class Images(Source):
             "validation_path": None,
             "test_path": None,
         }
+        weighted = False
         if with_target and self.labels is not None:
             # New images come with a table of their own, under the same name and within their folder.
-            update["labels"] = str(file / Path(self.labels).name)
-        return self.model_copy(update=update)
+            table = file / Path(self.labels).name
+            update["labels"] = str(table)
+            # New data need not say how much its rows count.
+            weighted = self.weighted and self.sample_weight in DelimitedFile(table, ",").header().names
+        return self.model_copy(update={**update, "sample_weight": self.sample_weight if weighted else None})
 
     def found(self, root: Path) -> Iterator[tuple[Path, str | None]]:
         """The images below a folder in sorted order, each with its class."""
@@ -159,7 +170,8 @@ class Images(Source):
         assert self.labels is not None
         root, table = folder / self.path, folder / self.labels
         columns = [self.file_column, self.label_column] if self.target else [self.file_column]
-        _, (names, *labels), origin = DelimitedFile(table, ",").read([], columns)
+        counted = [] if self.sample_weight is None else [self.sample_weight]
+        counts, (names, *labels), origin = DelimitedFile(table, ",").read(counted, columns)
         for row, name in enumerate(names):
             path = PurePosixPath(name)
             if not name.strip() or path.is_absolute() or ".." in path.parts or "\0" in name:
@@ -170,6 +182,7 @@ class Images(Source):
             str(root),
             [root / name for name in names],
             numbers_or_text(labels[0], origin, self.label_column) if labels else None,
+            checked_weights(counts[:, 0], origin, counted[0]) if counted else None,
         )
 
     def _table(self, listing: _Listing, size: Size, first: Path, total: str, parts: dict[str, Table]) -> Table:
@@ -186,15 +199,19 @@ class Images(Source):
         targets = {}
         if listing.labels is not None:
             targets[TARGET] = TargetArray(listing.labels, origin, (TARGET,))
-        return Table({INPUT: InputArray(values, origin)}, targets, total, parts, {"size": list(size)})
+        learned = {"size": list(size)}
+        return Table(
+            {INPUT: InputArray(values, origin)}, targets, total, parts, learned, sample_weights=listing.weights
+        )
 
 
 class _Listing(NamedTuple):
-    """The images of a part and their labels."""
+    """The images of a part, their labels, and how much each counts."""
 
     root: str
     files: list[Path]
     labels: np.ndarray | None
+    weights: np.ndarray | None = None
 
 
 def _images(root: Path) -> Iterator[Path]:

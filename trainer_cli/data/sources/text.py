@@ -60,6 +60,15 @@ class Text(TokenSource):
     )
     lowercase: bool = Field(default=False, description="whether capitals are read as small letters")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _weigh_no_windows(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and given.get("sample_weight") is not None:
+            message = "windows of a running text have no numbers of their own to be weighted by"
+            hint = "weigh tokens by `class_weight`; texts with a weight each are rows of `json_lines`"
+            raise refusal([Refusal("text_weighted", message, hint, ("sample_weight",))])
+        return given
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         if self.scaling != "none":
