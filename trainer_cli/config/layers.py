@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from trainer_cli.config.references import nearest
 from trainer_cli.data.source import INPUT
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.parts.layer import Layer
@@ -227,12 +227,12 @@ class _Writer:
         known = [other for other in self.definitions if other != name]
         parts = name.split(".")
         # Inside a block its own layers come first, then those of the blocks around it.
-        near = [".".join([*parts[:depth], of]) for depth in range(len(parts) - 1, -1, -1)]
-        of = next((each for each in near if each in known), of)
+        around = [".".join([*parts[:depth], of]) for depth in range(len(parts) - 1, -1, -1)]
+        of = next((each for each in around if each in known), of)
         if of in known and self.definitions[of].layer.type != "input":
             return self.definitions[of]
-        close = get_close_matches(of, known, n=1)
-        hint = f"did you mean `{close[0]}`?" if close else f"layers above: {', '.join(known[:20]) or 'none'}"
+        near = nearest(of, known)
+        hint = f"did you mean `{near}`?" if near else f"layers above: {', '.join(known[:20]) or 'none'}"
         problem = f"{name}: there is no layer `{of}` above whose weights it could share"
         if of in known:
             problem = f"{name}: `{of}` is an `input` layer, which has no weights to share"
@@ -274,8 +274,8 @@ class _Writer:
             node = visible.get(wanted) or self.visible.get(wanted)
             if node is None:
                 known = list(visible)
-                close = get_close_matches(wanted, known, n=1)
-                hint = f"did you mean `{close[0]}`?" if close else f"layers above: {', '.join(known)}"
+                near = nearest(wanted, known)
+                hint = f"did you mean `{near}`?" if near else f"layers above: {', '.join(known)}"
                 where = "stands below" if wanted in later else "does not exist"
                 message = f"{name}: the layer `{wanted}` {where}; `inputs` name layers above"
                 self.problems.append(Problem(message, (*place, "inputs", position), hint))
@@ -305,8 +305,8 @@ class _Writer:
         for position, name in enumerate(outputs):
             place: Path = ("architecture", "outputs", position)
             if name not in self.visible:
-                close = get_close_matches(name, self.visible, n=1)
-                hint = f"did you mean `{close[0]}`?" if close else f"layers: {', '.join(self.visible)}"
+                near = nearest(name, self.visible)
+                hint = f"did you mean `{near}`?" if near else f"layers: {', '.join(self.visible)}"
                 self.problems.append(Problem(f"no layer is called `{name}`", place, hint))
             elif self.visible[name] in ends.values():
                 self.problems.append(Problem(f"the output of `{name}` is named twice", place))

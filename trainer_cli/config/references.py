@@ -6,7 +6,6 @@ reference takes the type of what it names.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -300,5 +299,7 @@ class _Resolver:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to a misspelled one."""
+    import difflib  # which a config without a mistake does not need
+
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return found[0] if found else None

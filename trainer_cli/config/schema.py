@@ -7,8 +7,7 @@ messages and in the JSON Schema.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -30,6 +29,9 @@ from trainer_cli.parts.loss import Loss, LossField
 from trainer_cli.parts.metric import Metric, MetricField
 from trainer_cli.parts.numerics import Numerics, reading_as
 from trainer_cli.parts.optimizer import Optimizer, OptimizerField
+
+if TYPE_CHECKING:
+    from trainer_cli.config.phase import Phase
 
 MonitorMode: TypeAlias = Literal["auto", "min", "max"]
 
@@ -162,22 +164,6 @@ class Fit(Section):
     checkpoint: Checkpoint = Field(default_factory=lambda: Checkpoint(), description="which epoch is kept as the best")
 
 
-class Phase(Section):
-    """A stretch of training: what is given here replaces the key of the same name above, for this phase alone."""
-
-    name: str | None = Field(default=None, min_length=1, description="name of the phase; default: phase_1, phase_2, …")
-    optimizer: OptimizerField | None = Field(default=None, description="the optimizer of this phase")
-    loss: LossChoice | None = Field(default=None, description="the loss of this phase, or losses by output name")
-    metrics: MetricsChoice | None = Field(
-        default=None, description="the metrics of this phase, or lists of metrics by output name"
-    )
-    class_weight: ClassWeightChoice | None = Field(
-        default=None, description="the class weights of this phase; an empty mapping for none"
-    )
-    freeze: list[str] | None = Field(default=None, description="names of the layers that this phase does not train")
-    fit: Fit | None = Field(default=None, description="keys that replace those of the top-level `fit`")
-
-
 class Config(Section):
     """A training run: data, architecture, and how the one is fitted to the other."""
 
@@ -205,7 +191,7 @@ class Config(Section):
         default=[], description="where the numbers of every epoch go besides the run directory's own files"
     )
     fit: Fit = Field(default_factory=lambda: Fit(), description="how long and in which batches the model is trained")
-    phases: list[Phase] = Field(
+    phases: list[Annotated[Any, SectionField("config.phase", "Phase")]] = Field(
         default=[],
         max_length=MAX_PHASES,
         description="trainings one after the other, with their own optimizer, loss, … each",
@@ -272,8 +258,7 @@ def _refused_freezes(where: tuple[str | int, ...], freeze: Sequence[str], names:
             yield Refusal("layer_unknown", f"no layer is called `{name}`", hint, (*where, index))
 
 
-@dataclass(frozen=True)
-class PhaseSettings:
+class PhaseSettings(NamedTuple):
     """Everything that one phase trains with, the phase's own keys already taken in."""
 
     index: int
@@ -292,8 +277,8 @@ def phase_count(config: Config) -> int:
     return len(config.phases) or 1
 
 
-def phase_name(phase: Phase, index: int) -> str:
-    return phase.name if phase.name is not None else f"phase_{index + 1}"
+def phase_name(phase: Phase | None, index: int) -> str:
+    return phase.name if phase is not None and phase.name is not None else f"phase_{index + 1}"
 
 
 def phase_settings(config: Config, index: int) -> PhaseSettings:
@@ -303,21 +288,18 @@ def phase_settings(config: Config, index: int) -> PhaseSettings:
     """
     if not 0 <= index < phase_count(config):
         raise IndexError(f"the config has {phase_count(config)} phases, there is no phase {index}")
-    phase = config.phases[index] if config.phases else Phase()
-    fit = config.fit
-    if phase.fit is not None:
-        fit = fit.model_copy(update={key: getattr(phase.fit, key) for key in phase.fit.model_fields_set})
-    return PhaseSettings(
+    settings = PhaseSettings(
         index=index,
-        name=phase_name(phase, index),
-        optimizer=config.optimizer if phase.optimizer is None else phase.optimizer,
-        loss=config.loss if phase.loss is None else phase.loss,
-        metrics=config.metrics if phase.metrics is None else phase.metrics,
+        name=phase_name(config.phases[index] if config.phases else None, index),
+        optimizer=config.optimizer,
+        loss=config.loss,
+        metrics=config.metrics,
         loss_weights=config.loss_weights,
-        class_weight=config.class_weight if phase.class_weight is None else phase.class_weight,
-        freeze=tuple(config.freeze if phase.freeze is None else phase.freeze),
-        fit=fit,
+        class_weight=config.class_weight,
+        freeze=tuple(config.freeze),
+        fit=config.fit,
     )
+    return config.phases[index].replaced_in(settings) if config.phases else settings
 
 
 def total_epochs(config: Config) -> int:

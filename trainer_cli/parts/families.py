@@ -263,7 +263,9 @@ class SectionField:
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return self.model.model_json_schema()
+        model = self.model
+        model.model_rebuild()
+        return dict(handler(model.__pydantic_core_schema__))
 
 
 LAYERS = Family("layer", "parts.layers")

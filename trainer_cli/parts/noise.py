@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, TypeAlias
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.layer import Layer, LayerScope
-from trainer_cli.parts.space import space_of
+from trainer_cli.parts.layer import LayerScope
 
 NoiseShape: TypeAlias = Annotated[tuple[int | None, ...], Field(strict=False, min_length=1)]
 """Extents of random numbers, the batch axis first: 1 where all elements share one, else null or the input's own."""
@@ -49,20 +48,3 @@ def dropped(scope: LayerScope, x: Value, like: Value, rate: float) -> Value:
         return ir.zeros_like(x)
     kept = ir.greater_equal(scope.random_uniform(like), rate)
     return ir.select(ir.broadcast_to(kept, x.shape), x * (1.0 / (1.0 - rate)), 0.0)
-
-
-class SpatialDropout(Layer):
-    """A layer that drops whole channels in training."""
-
-    mask_use = "keeps"
-
-    dimensions: ClassVar[int]
-
-    rate: float = Field(ge=0, le=1, description="fraction of the channels that is dropped")
-
-    def trace(self, scope: LayerScope, *inputs: Value) -> Value:
-        (x,) = inputs
-        space_of(scope, x, self.dimensions)
-        if not scope.training:
-            return x
-        return dropped(scope, x, ir.zeros(x.graph, (x.shape[0], *(1,) * self.dimensions, x.shape[-1])), self.rate)

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from trainer_cli.errors import ConfigError, Problem
@@ -35,7 +36,9 @@ SECTIONS = {
     "checkpoint": "Checkpoint",
     "phases": "Phase",
 }
-"""The sections of a config, and the models of `config.schema` that say what they may hold."""
+"""The sections of a config, and the models that say what they may hold."""
+_MODULES = {"reduce_learning_rate_on_plateau": "plateau", "phases": "phase"}
+"""Where models are that `config.schema` imports when a config needs them."""
 
 
 class Argument(NamedTuple):
@@ -126,9 +129,7 @@ def entry(family: Family, name: str) -> Entry:
 
 def section(name: str) -> Entry:
     """All about one section of a config."""
-    from trainer_cli.config import plateau, schema
-
-    model = getattr(plateau if name == "reduce_learning_rate_on_plateau" else schema, SECTIONS[name])
+    model = getattr(import_module(f"trainer_cli.config.{_MODULES.get(name, 'schema')}"), SECTIONS[name])
     whole = model.model_json_schema()
     description = inspect.cleandoc(model.__doc__ or "")
     arguments = tuple(_arguments(whole, whole.get("$defs", {})))

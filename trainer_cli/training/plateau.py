@@ -6,14 +6,16 @@ The meaning is that of Keras 3's `ReduceLROnPlateau`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from trainer_cli.compiler.rate import LEARNING_RATE
 from trainer_cli.errors import Problem
 from trainer_cli.parts.schedule import Schedule
 from trainer_cli.training.contracts import Program
 from trainer_cli.training.monitor import Direction, direction, improves
-from trainer_cli.training.state import Plateau, RunState
+
+if TYPE_CHECKING:
+    from trainer_cli.training.state import Plateau, RunState
 
 
 class PlateauSettings(Protocol):
@@ -40,6 +42,8 @@ def begin(state: RunState, settings: PlateauSettings | None, program: Program) -
 
     A rate that was edited in the config since begins anew; another monitored key leaves the reduced rate as it is.
     """
+    from trainer_cli.training.state import Plateau  # whose records a check of a config does not need
+
     old = state.plateau
     if settings is None:
         state.plateau = Plateau()

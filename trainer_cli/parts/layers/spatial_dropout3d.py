@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from trainer_cli.parts.noise import SpatialDropout
+from trainer_cli.parts.spatial_dropout import SpatialDropout
 
 ALIASES = ("spatial_dropout_3d",)
 
