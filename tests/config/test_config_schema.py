@@ -149,7 +149,7 @@ def test_a_config_without_phases_is_one_phase():
     made = config(optimizer="adam", loss="mse", metrics=["accuracy"], freeze=["head"], fit={"epochs": 3})
     settings = phase_settings(made, 0)
     assert phase_count(made) == 1
-    assert (settings.index, settings.name, settings.freeze) == (0, "phase_1", ("head",))
+    assert (settings.position, settings.name, settings.freeze) == (0, "phase_1", ("head",))
     assert (settings.optimizer, settings.loss, settings.metrics) == (made.optimizer, made.loss, made.metrics)
     assert settings.fit == made.fit
     with pytest.raises(IndexError):

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainer_cli.compiler.bind import LOSS_TOTAL, TARGET, BoundMetric, Objective, Path, bind, target_leaf
 from trainer_cli.compiler.trace import (
@@ -27,7 +27,6 @@ from trainer_cli.compiler.weighting import class_weights
 from trainer_cli.config.schema import Config, PhaseSettings, phase_settings
 from trainer_cli.data.source import INPUT, SAMPLE_WEIGHT, class_weight_name
 from trainer_cli.data.target_scaling import TargetScaling
-from trainer_cli.data.targets import TargetSpec
 from trainer_cli.data.weighting import ClassWeights
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.ir.graph import Graph
@@ -37,6 +36,9 @@ from trainer_cli.parts.loss import Loss
 from trainer_cli.parts.metric import Metric
 from trainer_cli.parts.numerics import PENALTIES_IN_EVALUATION
 from trainer_cli.parts.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from trainer_cli.data.targets import TargetSpec
 
 __all__ = ["INPUT", "LOSS_TOTAL", "PREDICTION", "TARGET", "InputSpec", "Output", "Program", "build_program"]
 
@@ -91,6 +93,8 @@ class Program:
     @property
     def targets(self) -> dict[str, TargetSpec]:
         """What is wanted of the data's targets, by their names."""
+        from trainer_cli.data.targets import TargetSpec  # whose records a check of a config does not need
+
         return {
             output.target: TargetSpec(output.loss.target, output.loss.target_row(output.shape))
             for output in self.outputs.values()

@@ -25,6 +25,8 @@ def json_schema() -> dict[str, Any]:
         definitions |= _family_definitions(family)
     layers = definitions["Architecture"]["properties"]["layers"]
     definitions["Architecture"] = {"anyOf": [layers, definitions["Architecture"]]}
+    phases = schema["properties"]["phases"]
+    definitions["Phase"], phases["items"] = phases["items"], {"$ref": _DEFINITIONS + "Phase"}
     definitions["reference"] = _REFERENCE
     whole = {**schema, "title": "trainer config", "$defs": dict(sorted(definitions.items()))}
     return {"$schema": DIALECT, **_rewritten(whole)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from trainer_cli.config.references import nearest
@@ -39,8 +38,7 @@ class Node(NamedTuple):
     learning_rate_multiplier: float = 1.0
 
 
-@dataclass(frozen=True)
-class Nodes:
+class Nodes(NamedTuple):
     """An architecture written out: its nodes in order, the names of the model's inputs, and the nodes of its outputs.
 
     A model with one input calls it `input`, whatever its `input` layer is called. `outputs` maps the names that the
@@ -136,17 +134,17 @@ class _Definition(NamedTuple):
     owner: str
 
 
-@dataclass
 class _Writer:
-    nodes: list[Node] = field(default_factory=list)
-    blocks: dict[str, list[str]] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    definitions: dict[str, _Definition] = field(default_factory=dict)
-    visible: dict[str, str] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
-    declared: set[str] = field(default_factory=set)
-    frozen: bool = False
-    multiplier: float = 1.0
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.blocks: dict[str, list[str]] = {}
+        self.problems: list[Problem] = []
+        self.definitions: dict[str, _Definition] = {}
+        self.visible: dict[str, str] = {}
+        self.taken: set[str] = set()
+        self.declared: set[str] = set()
+        self.frozen = False
+        self.multiplier = 1.0
 
     def write(
         self,

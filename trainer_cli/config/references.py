@@ -299,7 +299,7 @@ class _Resolver:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name closest to a misspelled one."""
-    import difflib  # which a config without a mistake does not need
+    import difflib  # where nothing is misspelled nothing of it is needed
 
     found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return found[0] if found else None

@@ -261,7 +261,7 @@ def _refused_freezes(where: tuple[str | int, ...], freeze: Sequence[str], names:
 class PhaseSettings(NamedTuple):
     """Everything that one phase trains with, the phase's own keys already taken in."""
 
-    index: int
+    position: int
     name: str
     optimizer: Optimizer | None
     loss: Loss | dict[str, Loss] | None
@@ -289,7 +289,7 @@ def phase_settings(config: Config, index: int) -> PhaseSettings:
     if not 0 <= index < phase_count(config):
         raise IndexError(f"the config has {phase_count(config)} phases, there is no phase {index}")
     settings = PhaseSettings(
-        index=index,
+        position=index,
         name=phase_name(config.phases[index] if config.phases else None, index),
         optimizer=config.optimizer,
         loss=config.loss,

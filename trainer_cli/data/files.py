@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import hashlib
 import sys
@@ -29,11 +28,18 @@ GREATEST_EXPANSION = 1032
 
 def nearest(name: str, known: Sequence[str], plural: str) -> str:
     """A hint for a name that does not exist: the closest one that does, or the first few."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    close = _close(name, known)
     if close:
         return f"did you mean `{close[0]}`?"
     shown = ", ".join(f"`{item}`" for item in known[:12])
     return f"{plural}: {shown}{', …' if len(known) > 12 else ''}"
+
+
+def _close(name: str, known: Sequence[str]) -> list[str]:
+    """The known name closest to a misspelled one, if one is close."""
+    import difflib  # where nothing is misspelled nothing of it is needed
+
+    return difflib.get_close_matches(name, known, n=1, cutoff=0.6)
 
 
 def shown(value: object) -> str:
@@ -154,5 +160,5 @@ def _near_file(path: Path) -> str | None:
         names = sorted(item.name for item in path.parent.iterdir())
     except OSError:
         return f"there is no folder {path.parent} either"
-    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    close = _close(path.name, names)
     return f"did you mean `{close[0]}`?" if close else None

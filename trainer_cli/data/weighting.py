@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from trainer_cli.data.source import SAMPLE_WEIGHT, Origin, Split, class_weight_name
-from trainer_cli.data.targets import TargetEncoding
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import NDArray, np
+
+if TYPE_CHECKING:
+    from trainer_cli.data.targets import TargetEncoding
 
 ClassWeights: TypeAlias = Literal["balanced"] | Mapping[str, float]
 """`balanced`, or weights by the name or the number of a class; classes that are not named count 1."""

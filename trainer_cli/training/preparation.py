@@ -54,7 +54,7 @@ def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
 
     settings = [phase_settings(config, position) for position in range(phase_count(config))]
     for setting in settings:
-        check_compiled(setting.optimizer, setting.loss, config, phase_path(config, setting.index))
+        check_compiled(setting.optimizer, setting.loss, config, phase_path(config, setting.position))
     if config.data is None:
         raise ConfigError(
             [
@@ -78,7 +78,7 @@ def plan_phases(config: Config, folder: Path) -> list[PhasePlan]:
         dataset = weighed(datasets[key], program)
         found, scalings = specs_in_memory(dataset.train, dataset.encoding), dataset.encoding.target_scalings
         if found != program.inputs or scalings:
-            program = build_program(config, found, phase=setting.index, scalings=scalings)
+            program = build_program(config, found, phase=setting.position, scalings=scalings)
         plans.append(_plan(config, setting, program, dataset))
     return plans
 
@@ -179,7 +179,7 @@ def _plan(config: Config, setting: PhaseSettings, program: Program, dataset: Dat
     assert program.optimizer is not None
     monitor = setting.fit.checkpoint.monitor or default_monitor(dataset.validation is not None)
     return PhasePlan(
-        position=setting.index,
+        position=setting.position,
         name=setting.name if config.phases else None,
         optimizer=program.optimizer,
         loss=_compared(program, monitor),
