@@ -66,3 +66,36 @@ def test_a_class_for_every_pixel(project):
     for line in lines:
         assert np.shape(line["prediction"]) == np.shape(line["score_1"]) == (4, 5)
         np.testing.assert_array_equal(np.asarray(line["score_1"]) > 0.5, line["prediction"])
+
+
+def test_numbers_for_every_step(project):
+    rows = [{"steps": [[k % 3, k % 5], [k % 5, k % 2], [1, k % 7]], "y": [k % 3, k % 5, 1]} for k in range(40)]
+    (project.folder / "steps.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    project.configure(
+        data={"type": "json_lines", "path": "steps.jsonl", "input": "steps", "target": "y", "pad_target": True}
+        | {"sequence": {"length": 3}, "split": {"test": 0.2}},
+        architecture=[{"type": "dense", "units": 1}],
+        loss="mse",
+        metrics=[],
+    )
+    fitted(project, "config.yaml", "fit.epochs=1")
+    table, lines = predicted(project, "--part", "test")
+    assert table == lines
+    assert set(lines[0]) == {"prediction"}
+    assert np.shape(lines[0]["prediction"]) == (3,)
+
+
+def test_pixels_of_several_channels(project):
+    pictures = np.random.default_rng(1).random((40, 4, 5, 3)).astype(np.float32)
+    np.savez(project.folder / "same.npz", x=pictures, y=pictures)
+    project.configure(
+        data={"type": "npz", "path": "same.npz", "split": {"test": 0.2}},
+        architecture=[{"type": "conv2d", "filters": 3, "kernel_size": 1}],
+        loss="mse",
+        metrics=[],
+    )
+    fitted(project, "config.yaml", "fit.epochs=1")
+    table, lines = predicted(project, "--part", "test")
+    assert table == lines
+    assert list(lines[0]) == ["prediction_1", "prediction_2", "prediction_3"]
+    assert np.shape(lines[0]["prediction_2"]) == (4, 5)

@@ -12,18 +12,19 @@ from trainer_cli.training.predict import Predictions
 
 
 def column_names(predictions: Predictions) -> list[str]:
-    """The header: the class and a score per class, or the output's numbers."""
+    """The header: the class and a score per class, or a column for each of the output's units."""
     if predictions.labels is None or predictions.classes is None:
-        width = int(predictions.values[0].size) if predictions.rows else 1
+        width = _units(predictions)
         return ["prediction"] if width == 1 else [f"prediction_{position + 1}" for position in range(width)]
     return ["prediction", *(f"score_{name}" for name in _scored(predictions, predictions.classes))]
 
 
 def records(predictions: Predictions) -> Iterator[list[Any]]:
-    """The values of every row under those names; lists of them where each place of a row has a class of its own."""
+    """The values of every row under those names; lists of them where each place of a row has its own."""
     if predictions.labels is None or predictions.classes is None:
-        for row in predictions.values.reshape(predictions.rows, -1).tolist():
-            yield [_short(score) for score in row]
+        units = _units(predictions)
+        for row in predictions.values.reshape(predictions.rows, *predictions.values.shape[1:-1], units):
+            yield [_each(row[..., unit].tolist(), _short) for unit in range(units)]
         return
     classes = predictions.classes
     width = len(_scored(predictions, classes))
@@ -62,6 +63,11 @@ def rows_of(outputs: Mapping[str, Predictions]) -> Iterator[list[Any]]:
     """The values of every row under that header."""
     for parts in zip(*(records(predictions) for predictions in outputs.values()), strict=True):
         yield [value for part in parts for value in part]
+
+
+def _units(predictions: Predictions) -> int:
+    """How many numbers the output has, for a row or for each place of it: the last axis."""
+    return predictions.values.shape[-1] if predictions.values.ndim > 1 else 1
 
 
 def _scored(predictions: Predictions, classes: tuple[Class, ...]) -> tuple[Class, ...]:
