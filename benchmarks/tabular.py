@@ -1,11 +1,11 @@
 """Five public tables in; beside scikit-learn's MLP, how well the config that `trainer init` writes does on each, out.
 
-    python benchmarks/tabular.py [--seeds N] [--peers PYTHON]
+    python benchmarks/tabular.py [--seeds N] [--peers PYTHON] [--page]
 
 For every table and seed: `trainer init`, `trainer fit` without an edit of the config, and scikit-learn's MLP with the
 same layers, learning rate, batch size and patience on the same rows with the same preprocessing. Both are measured on
 the same held-out rows; the table shows the mean over the seeds. `--peers` names an interpreter that has scikit-learn,
-if it is not installed beside trainer.
+if it is not installed beside trainer; `--page` writes the table into `docs/commands.md`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ import numpy as np
 
 TABLES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 REGRESSION = ("diabetes",)
+PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
+MARK = re.compile(r"<!-- tabular -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def write_tables(folder):
@@ -101,10 +104,29 @@ def ours(folder, name, seed):
     return final["test_mean_squared_error" if name in REGRESSION else "test_accuracy"], rows
 
 
+def measured(peers, seeds):
+    """The lines of the table, each as it is known."""
+    apart = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subprocess.run([peers, __file__, "--write", name], check=True, env=apart)
+        yield f"{'table':<15}{'measure':<10}{'trainer':>9}{'sklearn':>9}{'ratio':>8}"
+        for table in TABLES:
+            found, rows = zip(*(ours(folder, table, seed) for seed in range(1, seeds + 1)), strict=True)
+            command = [peers, "-W", "ignore", __file__, "--rows", *map(str, rows)]
+            done = subprocess.run(command, check=True, env=apart, capture_output=True, text=True)
+            mine, theirs = float(np.mean(found)), float(np.mean(json.loads(done.stdout)))
+            measure = "accuracy"
+            if table in REGRESSION:
+                measure, mine, theirs = "RMSE", mine**0.5, theirs**0.5
+            yield f"{table:<15}{measure:<10}{mine:>9.4g}{theirs:>9.4g}{mine / theirs:>8.3f}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--peers", default=os.environ.get("PEERS_PYTHON", sys.executable))
+    parser.add_argument("--page", action="store_true", help="write the table into docs/commands.md")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rows", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -117,20 +139,13 @@ def main():
     if subprocess.run([options.peers, "-c", "import sklearn"], capture_output=True).returncode:
         print("scikit-learn is not there: name an interpreter that has it with --peers")
         return
-    apart = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        subprocess.run([options.peers, __file__, "--write", name], check=True, env=apart)
-        print(f"{'table':<15}{'measure':<10}{'trainer':>9}{'sklearn':>9}{'ratio':>8}")
-        for table in TABLES:
-            found, rows = zip(*(ours(folder, table, seed) for seed in range(1, options.seeds + 1)), strict=True)
-            command = [options.peers, "-W", "ignore", __file__, "--rows", *map(str, rows)]
-            done = subprocess.run(command, check=True, env=apart, capture_output=True, text=True)
-            mine, theirs = float(np.mean(found)), float(np.mean(json.loads(done.stdout)))
-            measure = "accuracy"
-            if table in REGRESSION:
-                measure, mine, theirs = "RMSE", mine**0.5, theirs**0.5
-            print(f"{table:<15}{measure:<10}{mine:>9.4g}{theirs:>9.4g}{mine / theirs:>8.3f}", flush=True)
+    lines = []
+    for line in measured(options.peers, options.seeds):
+        print(line, flush=True)
+        lines.append(line)
+    if options.page:
+        block = "\n".join(["<!-- tabular -->", "```", *lines, "```", "<!-- end -->"])
+        PAGE.write_text(MARK.sub(lambda _: block, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
