@@ -95,7 +95,7 @@ def _extras() -> Iterator[Check]:
 
 
 def _processor() -> Iterator[Check]:
-    from trainer_cli.targets.cpu.host import processor
+    from trainer_cli.targets.cpu.processor import processor
     from trainer_cli.training.run_directory import cpu_model
 
     found = processor()

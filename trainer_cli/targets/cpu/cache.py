@@ -18,6 +18,7 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 
+from trainer_cli.targets.cpu import processor
 from trainer_cli.targets.cpu.program import Unit
 
 PACKAGE = Path(__file__).parent.parent.parent
@@ -67,8 +68,7 @@ def _environment_digest() -> str:
     for folder in ("targets/cpu", "ir"):
         for path in sorted((PACKAGE / folder).rglob("*.py")):
             digest.update(path.read_bytes())
-    features = llvm.get_host_cpu_features().flatten()
-    names = [llvm.get_default_triple(), llvm.get_host_cpu_name(), features, version("numba"), version("llvmlite")]
+    names = [llvm.get_default_triple(), processor.name(), processor.flags(), version("numba"), version("llvmlite")]
     digest.update("\n".join(names).encode())
     return digest.hexdigest()
 

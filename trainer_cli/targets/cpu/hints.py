@@ -13,8 +13,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from trainer_cli.targets.cpu.intrinsics import call, host_features
+from trainer_cli.targets.cpu.intrinsics import call
 from trainer_cli.targets.cpu.machine_types import constant_intrinsic
+from trainer_cli.targets.cpu.processor import features
 
 LANES = 16
 LONGEST = 8 * LANES
@@ -41,7 +42,7 @@ def advised(text: str) -> str:
     """A module's text with every call of `advise` turned into advice at the branch that follows it."""
     if _MARK not in text:
         return text
-    masks = "avx512f" in host_features()
+    masks = "avx512f" in features()
     lines: list[str] = []
     metadata: list[str] = []
     first = 1 + max((int(number) for number in re.findall(r"^!(\d+) = ", text, re.MULTILINE)), default=-1)

@@ -1,4 +1,4 @@
-"""Nothing in; what the machine offers to generated code, and the state of the plan cache, out."""
+"""Nothing in; the size of a core's cache, and the state of the plan cache, out."""
 
 from __future__ import annotations
 
@@ -6,24 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import llvmlite.binding as llvm
-
 from trainer_cli.targets.cpu.cache import cache_folder
-
-_TELLING = ("avx2", "fma", "avx512f", "avx512bf16", "avx512fp16", "amx-bf16", "neon", "sve", "sve2")
-"""Features of processors that decide how fast matrix products are."""
-
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _USUAL_CACHE = 1 << 20
-
-
-class Processor(NamedTuple):
-    """LLVM's name of the processor, the features that matter, and the floats of one vector register."""
-
-    name: str
-    features: tuple[str, ...]
-    floats: int
 
 
 class PlanCache(NamedTuple):
@@ -32,14 +18,6 @@ class PlanCache(NamedTuple):
     folder: Path | None
     kernels: int = 0
     size: int = 0
-
-
-def processor() -> Processor:
-    """The processor as generated code sees it."""
-    found = llvm.get_host_cpu_features()
-    features = tuple(name for name in _TELLING if found.get(name))
-    floats = 16 if "avx512f" in features else 8 if found.get("avx") else 4
-    return Processor(llvm.get_host_cpu_name(), features, floats)
 
 
 @cache

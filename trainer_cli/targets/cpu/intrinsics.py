@@ -6,7 +6,6 @@ undefined, except `yield_processor` (libc's `sched_yield`).
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -28,6 +27,7 @@ from trainer_cli.targets.cpu.machine_types import (
     intrinsic,
     typed_intrinsic,
 )
+from trainer_cli.targets.cpu.processor import features
 
 CACHE_LINE = 64
 _I32 = ir.IntType(32)
@@ -44,12 +44,6 @@ _MXCSR_FLUSH = 0x8040
 _FPCR_FLUSH = 1 << 24
 
 
-@cache
-def host_features() -> frozenset[str]:
-    """Names of the instruction sets that this processor has, as LLVM spells them (`avx512f`, `fma`, `neon`)."""
-    return frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
-
-
 def is_x86() -> bool:
     """Whether this is an x86 processor."""
     return llvm.get_process_triple().startswith(("x86_64", "i686", "i386"))
@@ -62,7 +56,7 @@ def is_arm() -> bool:
 
 def has_fused_multiply_add() -> bool:
     """Whether the processor multiplies and adds in one rounding (x86 without FMA3 would call libm for each)."""
-    return is_arm() or (is_x86() and "fma" in host_features())
+    return is_arm() or (is_x86() and "fma" in features())
 
 
 def declared(module: Any, name: str, function_type: Any) -> Any:

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 
-from trainer_cli.targets.cpu.intrinsics import call, host_features, is_arm, multiply_add
+from trainer_cli.targets.cpu.intrinsics import call, is_arm, multiply_add
+from trainer_cli.targets.cpu.processor import processor
 
 # Rows that one panel holds; threads divide rows at its multiples.
 PANEL = 8
@@ -48,10 +49,7 @@ class Block:
 
 def host_lanes() -> int:
     """Floats in the widest vector of this processor."""
-    features = host_features()
-    if "avx512f" in features:
-        return 16
-    return 8 if {"avx2", "fma"} <= features or "avx" in features else 4
+    return processor().floats
 
 
 def register_block(lanes: int | None = None) -> Block:

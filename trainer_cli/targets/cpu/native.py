@@ -11,7 +11,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from numba.core import types
 
-from trainer_cli.targets.cpu import hints
+from trainer_cli.targets.cpu import hints, processor
 from trainer_cli.targets.cpu.linking import Linked
 from trainer_cli.targets.cpu.machine_types import (
     BOOL,
@@ -74,8 +74,8 @@ def _machine() -> Any:
     """The target machine for all instructions that this processor has."""
     initialize()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=processor.name(),
+        features=processor.flags(),
         opt=3,
         reloc="static" if llvm.get_process_triple().startswith("x86") else "default",
         codemodel="jitdefault",
