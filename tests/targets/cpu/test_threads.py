@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import threading
 from collections import Counter
 
 import pytest
@@ -60,3 +62,33 @@ def test_what_was_hopeless_is_tried_rarely() -> None:
         used[number] += 1
         choice.observe(number, 1000, 0.01 if number == 1 else 0.05)
     assert 0 < used[2] <= 12
+
+
+def test_threads_begin_on_cores_of_their_own_and_may_leave_them() -> None:
+    cores = threads.cores_from_here()
+    if not cores:
+        assert not hasattr(threads.os, "sched_setaffinity") or not hasattr(ctypes.CDLL(None), "sched_getcpu")
+        return
+    allowed = threads.os.sched_getaffinity(0)
+    assert sorted(cores) == sorted(allowed)
+    seen: list[tuple[int, set[int]]] = []
+
+    def work(thread: int) -> None:
+        threads.spread(cores, thread)
+        # Read at once: from here on the scheduler may move it.
+        seen.append((ctypes.CDLL(None).sched_getcpu(), threads.os.sched_getaffinity(0)))
+
+    for thread in range(1, 4):
+        one = threading.Thread(target=work, args=(thread,))
+        one.start()
+        one.join()
+    assert {core for core, _ in seen} <= allowed
+    assert all(mask == allowed for _, mask in seen)
+    if len(cores) > 1:
+        # Of three threads one at least is where it was sent, whatever else the machine does.
+        assert any(core == cores[thread % len(cores)] for thread, (core, _) in enumerate(seen, 1))
+
+
+def test_cores_that_are_no_longer_allowed_are_no_error() -> None:
+    threads.spread([1 << 12], 1)
+    threads.spread([], 1)

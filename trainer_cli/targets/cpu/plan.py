@@ -20,6 +20,7 @@ from trainer_cli.targets.cpu.build import build
 from trainer_cli.targets.cpu.host import second_level_cache
 from trainer_cli.targets.cpu.plan_source import RUNTIME, reads_bytes, write_plan
 from trainer_cli.targets.cpu.program import Word
+from trainer_cli.targets.cpu.threads import cores_from_here, spread
 from trainer_cli.targets.target import Outputs, Totals
 
 STORED: Mapping[str, Any] = {"float": np.float32, "int": np.int32, "bool": np.uint8}
@@ -155,9 +156,12 @@ class Plan:
         """Run the entry point on every thread; the calling one is thread 0."""
         address = self._table.ctypes.data
         failures: list[BaseException] = []
+        cores = cores_from_here() if threads > 1 else []
 
         def work(thread: int) -> None:
             try:
+                if thread > 0:
+                    spread(cores, thread)
                 self._entry(thread, threads, 0, address)
             except BaseException as error:
                 failures.append(error)

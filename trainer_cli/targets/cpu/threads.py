@@ -6,7 +6,9 @@ has lost its core holds up all others at every barrier, and one thread may then 
 
 from __future__ import annotations
 
+import ctypes
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 WORK_PER_THREAD = 1_000_000
@@ -84,6 +86,33 @@ class ThreadChoice:
         speed, known = rows / seconds, self._speed.get(threads)
         self._speed[threads] = speed if known is None else (1 - MEMORY) * known + MEMORY * speed
         self._best = max(self._speed, key=self._speed.__getitem__)
+
+
+def spread(cores: Sequence[int], thread: int) -> None:
+    """Move the calling thread to a core of its own and leave it free to be moved on from there.
+
+    `cores` are those that the threads of a call may use, thread 0's first. New threads often begin where their parent
+    runs, and because a thread that waits gives its core away now and then, a scheduler that saves cores may leave all
+    of them there: two threads then take longer than one.
+    """
+    if not cores:
+        return
+    try:
+        os.sched_setaffinity(0, {cores[thread % len(cores)]})
+        os.sched_setaffinity(0, cores)
+    except OSError:
+        pass
+
+
+def cores_from_here() -> list[int]:
+    """The cores that this thread may use, from the one on which it runs; none where the system does not tell."""
+    try:
+        cores = sorted(os.sched_getaffinity(0))
+        here = ctypes.CDLL(None).sched_getcpu()
+    except (AttributeError, OSError):
+        return []
+    place = cores.index(here) if here in cores else 0
+    return cores[place:] + cores[:place]
 
 
 def thread_limit(operations_per_step: int) -> int:
