@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +25,10 @@ ROOT = FOLDER.parent
 WARM_UP = 2
 OURS = "trainer"
 PEAK = "peak"
+
+SETTLE = 0.25
+"""Seconds before a turn. Threads of pools spin for a while before they sleep, and would take a core from whoever is
+next: OpenMP's for up to 0.2 s."""
 
 _PROBE = """
 import importlib.metadata, importlib.util, json, sys
@@ -161,6 +166,7 @@ def race(workload, running, rounds, seconds, say=print):
             say(f"  {process.name}, {process.threads} threads: {failure}")
     for _ in range(WARM_UP + rounds):
         for process in list(racing):
+            time.sleep(SETTLE)
             try:
                 process.turn(seconds)
             except Failed as failure:
