@@ -25,7 +25,7 @@ from trainer_cli.compiler.kernels import (
     storage,
 )
 from trainer_cli.ir.graph import Value
-from trainer_cli.ir.ops.products import labels
+from trainer_cli.ir.ops.products import label_extents, labels, shared_label
 from trainer_cli.ir.primitive import BATCH, IRError, Shape
 
 ROW_BLOCK = 8
@@ -37,9 +37,10 @@ FLAT_BLOCK = 64
 
 @dataclass(frozen=True)
 class Split:
-    """How threads share a kernel: `rows` of the batch, `slices` of a first axis of `extent`, or `single`: thread 0."""
+    """How threads share a kernel: `rows` of the batch, `slices` of a first axis of `extent`, `parts` of a sum, of which
+    there are `extent`, or `single`: thread 0."""
 
-    kind: Literal["rows", "slices", "single"]
+    kind: Literal["rows", "slices", "parts", "single"]
     extent: int = 0
     block: int = ROW_BLOCK
 
@@ -80,12 +81,16 @@ class Region:
 
 @dataclass
 class Partition:
-    """Regions in order (a barrier stands after each) and the split of every kernel."""
+    """Regions in order (a barrier stands after each) and the split of every kernel.
+
+    Each thread gathers the rows of the inputs that are its own, of those in `gathers` its parts of all rows.
+    """
 
     regions: list[Region]
     splits: dict[Kernel, Split]
     touches: dict[Kernel, list[Touch]]
     replicated: dict[Value, bool]
+    gathers: dict[Value, Split]
 
     @property
     def kernels(self) -> list[Kernel]:
@@ -105,13 +110,26 @@ def split_of(shape: Shape) -> Split:
     return Split("slices", extent, ROW_BLOCK if width >= ROW_BLOCK else FLAT_BLOCK)
 
 
+def _split(kernel: Kernel) -> Split:
+    root = kernel.root
+    if root is not None and "shared" in root.attributes:
+        return Split("parts", int(label_extents(root)[root.attributes["shared"]]), 1)
+    return split_of(kernel.domain)
+
+
 def partition(fusion: Fusion) -> Partition:
     """Place every kernel in a region. Raises IRError if a hazard is left."""
-    splits = {kernel: split_of(kernel.domain) for kernel in fusion.kernels}
+    splits = {kernel: _split(kernel) for kernel in fusion.kernels}
     touches = {kernel: _touches(kernel, fusion.replicated) for kernel in fusion.kernels}
+    gathers = {
+        touch.buffer: splits[kernel]
+        for kernel in fusion.kernels
+        for touch in touches[kernel]
+        if splits[kernel].kind == "parts" and isinstance(touch.buffer, Value) and touch.buffer.op == "input"
+    }
     region_of: dict[Kernel, int] = {}
     for kernel in fusion.kernels:
-        region = 1 if _awaits_inputs(kernel, splits, touches) else 0
+        region = 1 if _awaits_inputs(kernel, splits[kernel], touches[kernel], gathers) else 0
         for earlier in fusion.after[kernel]:
             barrier = _conflict(earlier, kernel, splits, touches)
             region = max(region, region_of[earlier] + (1 if barrier else 0))
@@ -119,7 +137,7 @@ def partition(fusion: Fusion) -> Partition:
     regions = [Region([]) for _ in range(1 + max(region_of.values(), default=0))]
     for kernel in fusion.kernels:
         regions[region_of[kernel]].kernels.append(kernel)
-    result = Partition(regions, splits, touches, fusion.replicated)
+    result = Partition(regions, splits, touches, fusion.replicated, gathers)
     _verify(result, fusion, region_of)
     return result
 
@@ -166,10 +184,10 @@ def _stays_own(kernel: Kernel, value: Value, access: Access, position: int) -> b
 
 
 def _root_stays_own(root: Value, position: int) -> bool:
-    """Whether a root reads of this operand only the slices of the first axis that it writes."""
+    """Whether a root reads of this operand only the slices of the first axis, or the parts, that it writes."""
     if root.op == "contract":
-        own, result = labels(root.attributes["specification"])[position], labels(root.attributes["specification"])[2]
-        return bool(own) and bool(result) and own[0] == result[0]
+        own, shared = labels(root.attributes["specification"])[position], shared_label(root)
+        return shared in own if "shared" in root.attributes else own[:1] == shared != ""
     if root.op in ("reduce_sum", "reduce_max"):
         return 0 not in root.attributes["axes"]
     if root.op == "loop":
@@ -192,13 +210,13 @@ def _conflict(first: Kernel, second: Kernel, splits: dict[Kernel, Split], touche
     return False
 
 
-def _awaits_inputs(kernel: Kernel, splits: dict[Kernel, Split], touches: dict[Kernel, list[Touch]]) -> bool:
-    """Whether a kernel reads rows of an input that other threads gather: they do so when a step begins."""
+def _awaits_inputs(kernel: Kernel, split: Split, touches: list[Touch], gathers: dict[Value, Split]) -> bool:
+    """Whether a kernel reads what other threads gather of an input: they do so when a step begins."""
     return any(
         isinstance(touch.buffer, Value)
         and touch.buffer.op == "input"
-        and not (touch.own and splits[kernel].kind == "rows")
-        for touch in touches[kernel]
+        and not (touch.own and split == gathers.get(touch.buffer, Split("rows")))
+        for touch in touches
     )
 
 
@@ -209,7 +227,9 @@ def _verify(result: Partition, fusion: Fusion, region_of: dict[Kernel, int]) -> 
         raise IRError("every kernel belongs in one region")
     written: set[BufferKey] = set()
     for second in placed:
-        if region_of[second] == 0 and _awaits_inputs(second, result.splits, result.touches):
+        if region_of[second] == 0 and _awaits_inputs(
+            second, result.splits[second], result.touches[second], result.gathers
+        ):
             raise IRError(f"no barrier between the inputs and `{second.label}`")
         # Arena: read after the write. Weights and states: the old value is read, so before the write.
         for touch in result.touches[second]:

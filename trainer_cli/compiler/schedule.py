@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainer_cli.compiler.chunk import chunk
+from trainer_cli.compiler.divide import divide
 from trainer_cli.compiler.fuse import fuse
 from trainer_cli.compiler.lower import lower
 from trainer_cli.compiler.memory import Schedule, plan_memory
@@ -13,10 +14,10 @@ from trainer_cli.ir.graph import Graph
 
 
 def make_schedule(graph: Graph, batch_size: int, cache: int = 0) -> Schedule:
-    """lower → simplify → fuse → nest → partition → chunk → memory; each pass verifies what it leaves behind.
+    """lower → simplify → divide → fuse → nest → partition → chunk → memory; each pass verifies what it leaves behind.
 
     `cache`: the bytes of cache that a core has for itself; without any, no rows are taken in chunks.
     """
-    simple = simplify(lower(graph))
+    simple = divide(simplify(lower(graph)), batch_size)
     parts = partition(nest(fuse(simple)))
     return plan_memory(simple, parts, batch_size, chunk(parts, batch_size, cache))

@@ -18,6 +18,11 @@ def labels(specification: str) -> tuple[str, str, str]:
     return a, b, result
 
 
+def shared_label(node: Value) -> str:
+    """The label of the result that threads share: its first one if `shared` names no other."""
+    return str(node.attributes.get("shared", labels(node.attributes["specification"])[2][:1]))
+
+
 def label_extents(node: Value) -> dict[str, Dimension]:
     """The extent behind every label of a contraction."""
     a, b, _ = labels(node.attributes["specification"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trainer_cli.compiler.kernels import storage
 from trainer_cli.ir.graph import Value
-from trainer_cli.ir.ops.products import label_extents, labels
+from trainer_cli.ir.ops.products import label_extents, labels, shared_label
 from trainer_cli.ir.primitive import BATCH
 from trainer_cli.targets.cpu.expressions import strides
 
@@ -110,7 +110,7 @@ def matrix_product(node: Value, apart: Mapping[Value, int]) -> MatrixProduct | N
     depth = [axis for axis in axes if axis.result is None]
     if len(depth) > 1:
         return None
-    first = next((axis for axis in axes if axis.result is not None and _is_first(node, axis)), None)
+    first = next((axis for axis in axes if axis.result is not None and is_shared(node, axis)), None)
     for missing in (False, True):
         for left, right in ((0, 1), (1, 0)):
             only_left = _standing_in(axes, left, right)
@@ -137,7 +137,6 @@ def _stands(axis: Axis, operand: int) -> bool:
     return (axis.left if operand == 0 else axis.right) is not None
 
 
-def _is_first(node: Value, axis: Axis) -> bool:
-    """Whether an axis holds the result's first label."""
-    result = labels(node.attributes["specification"])[2]
-    return bool(result) and axis.label[0] == result[0]
+def is_shared(node: Value, axis: Axis) -> bool:
+    """Whether an axis holds the label that threads share."""
+    return axis.label[:1] == shared_label(node) != ""

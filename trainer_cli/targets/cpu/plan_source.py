@@ -27,15 +27,26 @@ from trainer_cli.targets.cpu.writer import KERNEL_HEAD
 _ROWS = ("int*", "byte*")
 
 RUNTIME = Unit(
-    "from trainer_cli.targets.cpu.runtime import copy_rows, gather_scaled, gather_words, run\n",
+    "from trainer_cli.targets.cpu.runtime import (\n"
+    "    copy_rows, gather_parts, gather_scaled, gather_scaled_parts, gather_words, run,\n)\n",
     (
         Export("run"),
         Export("gather_words", (*_ROWS, "byte*", "int")),
         Export("gather_scaled", (*_ROWS, "float*", "int", "float")),
+        Export("gather_parts", (*_ROWS, "byte*", "int", "int")),
+        Export("gather_scaled_parts", (*_ROWS, "float*", "int", "int", "float")),
         Export("copy_rows", ("byte*", "byte*", "int", "int", "int")),
     ),
 )
 """What every plan calls."""
+
+_GATHER = {
+    (False, False): "gather_words",
+    (False, True): "gather_parts",
+    (True, False): "gather_scaled",
+    (True, True): "gather_scaled_parts",
+}
+"""The functions that gather rows, by whether they scale bytes and whether threads share the parts of rows."""
 
 
 @dataclass
@@ -135,9 +146,11 @@ class _PlanWriter:
         last = len(self.schedule.groups) - 1
         for number, groups in enumerate(self.schedule.groups):
             for place, group in enumerate(groups):
+                if number == place == 0:
+                    self._gather(parts=True)
                 with self.program.chunks(group.rows) if group.rows else nullcontext():
                     if number == place == 0:
-                        self._gather()
+                        self._gather(parts=False)
                     for kernel in group.kernels:
                         self._call(kernel, splits[kernel])
             if number == last:
@@ -205,20 +218,32 @@ class _PlanWriter:
             self.slots += len(self.scalars)
             self.program.compute(self._labelled(Unit(KERNEL_HEAD + text), "scalars"))
 
-    def _gather(self) -> None:
+    def _gather(self, *, parts: bool) -> None:
+        """Gather the rows of the inputs that threads share by parts of rows, or of the others."""
+        gathers = self.schedule.partition.gathers
+        chosen = {name: value for name, value in self.graph.leaves("input").items() if (value in gathers) == parts}
+        if not chosen:
+            return
         order = self._slot()
         self.program.move(Move(order, Argument(Word.ORDER), self.schedule.batch_size * ITEM_SIZE["int"]))
-        for name, value in self.graph.leaves("input").items():
+        for name, value in chosen.items():
             if not value.batched:
                 raise IRError(f"the cpu target takes inputs by rows, which {value!r} has not")
-            width, how = static_size(value.shape) * ITEM_SIZE[value.dtype], "gather_words"
-            places = [Argument(order), Argument(self.table.data[name]), self._pointer(value)]
-            scale = []
-            if reads_bytes(value, self.inputs):
-                width, how = static_size(value.shape), "gather_scaled"
-                scale = [self._number(double_word(self.inputs[name].scale))]
-            arguments = [*places, self._number(width), *scale]
-            self.program.call(RUNTIME, how, arguments, Sharing.ROWS, label=f"{name}: gather")
+            scaled = reads_bytes(value, self.inputs)
+            width = static_size(value.shape) * (1 if scaled else ITEM_SIZE[value.dtype])
+            arguments = [Argument(order), Argument(self.table.data[name]), self._pointer(value), self._number(width)]
+            if parts:
+                arguments.append(self._number(width // gathers[value].extent))
+            if scaled:
+                arguments.append(self._number(double_word(self.inputs[name].scale)))
+            how = _GATHER[scaled, parts]
+            label = f"{name}: gather"
+            if parts:
+                split = gathers[value]
+                extent, share = split.extent, split.block
+                self.program.call(RUNTIME, how, arguments, Sharing.SLICES, extent=extent, share=share, label=label)
+            else:
+                self.program.call(RUNTIME, how, arguments, Sharing.ROWS, label=label)
 
     def _close_step(self) -> None:
         """Hand out batched outputs, and raise the flag that stops everyone if the loss is no number."""

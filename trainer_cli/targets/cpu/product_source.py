@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from trainer_cli.ir.graph import Value
-from trainer_cli.ir.ops.products import label_extents, labels
+from trainer_cli.ir.ops.products import label_extents, labels, shared_label
 from trainer_cli.ir.primitive import BATCH
-from trainer_cli.targets.cpu.contraction import Axis, MatrixProduct, matrix_product
+from trainer_cli.targets.cpu.contraction import Axis, MatrixProduct, is_shared, matrix_product
 from trainer_cli.targets.cpu.expressions import Lines, linear_index
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
 
@@ -58,16 +58,16 @@ def _write_product(writer: KernelWriter, root: Value, product: MatrixProduct) ->
         f"a_row={lead[0]}, a_depth={lead[1]}, b_depth={right[0]}, b_column={right[1]}, epilogue={{name}}_finish)\n\n\n"
     )
     main = Lines(1)
-    shared = product.rows is not None and _first_axis(root, product.rows)
+    shared = product.rows is not None and is_shared(root, product.rows)
     if shared:
         assert product.rows is not None
         times = "" if product.rows.extent == 1 or not product.rows.batched else f" * {product.rows.extent}"
-        if not product.rows.batched and product.rows.extent != root.shape[0]:
-            times = f" * {product.rows.extent // int(root.shape[0])}"  # type: ignore[call-overload]
+        if not product.rows.batched and product.rows.extent != _shared_extent(root):
+            times = f" * {product.rows.extent // _shared_extent(root)}"
         bounds = (f"begin{times}", f"end{times}")
     else:
         bounds = ("0", "1" if product.rows is None else product.rows.count("rows"))
-    if not shared and not any(_first_axis(root, axis) for axis in product.loops):
+    if not shared and not any(is_shared(root, axis) for axis in product.loops):
         # No loop runs over the first axis, whose extent is 1: one thread has it, the others have nothing.
         main.add("if begin == end:")
         main.add("    return")
@@ -103,8 +103,8 @@ def _product_loops(
             main.add(call)
             return
         axis = product.loops[index]
-        if _first_axis(root, axis):
-            inner = axis.extent if axis.batched else axis.extent // int(root.shape[0])  # type: ignore[call-overload]
+        if is_shared(root, axis):
+            inner = axis.extent if axis.batched else axis.extent // _shared_extent(root)
             times = "" if inner == 1 else f" * {inner}"
             header = f"for {names[index]} in range(begin{times}, end{times}):"
         else:
@@ -122,10 +122,9 @@ def _operand_stride(axis: Axis | None, operand: int) -> int:
     return 0 if step is None else step
 
 
-def _first_axis(root: Value, axis: Axis) -> bool:
-    """Whether an axis of the product holds the first axis of the result."""
-    result = root.attributes["specification"].partition("->")[2]
-    return bool(result) and bool(axis.label) and axis.label[0] == result[0]
+def _shared_extent(root: Value) -> int:
+    """The extent of the axis that threads share, where it is not the batch."""
+    return int(label_extents(root)[shared_label(root)])  # type: ignore[call-overload]
 
 
 def _product_coordinates(root: Value, product: MatrixProduct) -> dict[int, str]:

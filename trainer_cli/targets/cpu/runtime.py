@@ -255,6 +255,28 @@ def gather_scaled(begin, end, rows, order, data, batch, width, scale):
 
 
 @linked
+def gather_parts(begin, end, rows, order, data, batch, width, part):
+    """As `gather_words`, of all rows the parts of `part` bytes from `begin` to `end`."""
+    kernel_attributes()
+    for row in range(rows):
+        source = offset(data, int64(order[row]) * width)
+        target = offset(batch, row * width)
+        for i in range(begin * part, end * part):
+            target[i] = source[i]
+
+
+@linked
+def gather_scaled_parts(begin, end, rows, order, data, batch, width, part, scale):
+    """As `gather_scaled`, of all rows the parts of `part` bytes from `begin` to `end`."""
+    kernel_attributes()
+    for row in range(rows):
+        source = offset(data, int64(order[row]) * width)
+        target = offset(batch, row * width)
+        for i in range(begin * part, end * part):
+            target[i] = float32(source[i]) * scale
+
+
+@linked
 def copy_rows(begin, end, rows, source, target, width, source_step, target_step):
     """Copy rows of `width` bytes, which lie `source_step` and `target_step` apart."""
     kernel_attributes()
