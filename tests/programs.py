@@ -46,7 +46,7 @@ def rows_for(program: Program, count: int, seed: int = 0) -> Split:
             inputs[name] = random.integers(0, 256, shape, dtype=np.uint8)
         else:
             inputs[name] = random.normal(size=shape).astype(np.float32)
-    targets = {name: target_for(form, shape or (), count, random) for name, (form, shape) in program.targets.items()}
+    targets = {name: target_for(spec.form, spec.shape or (), count, random) for name, spec in program.targets.items()}
     return Split(inputs, targets, count)
 
 

@@ -137,6 +137,14 @@ def causally(**call: Any) -> dict[str, Any]:
     return {"use_causal_mask": True, **call}
 
 
+def headed(shapes: Sequence[tuple[int, ...]], **arguments: Any) -> Any:
+    """Of several heads, without JAX's softmax in float32, as `grouped` is."""
+    built = layers.MultiHeadAttention(**arguments)
+    built.build(*shapes)
+    built._dropout = 0.5
+    return built
+
+
 def grouped(shapes: Sequence[tuple[int, ...]], **arguments: Any) -> Any:
     """Its layer of dropout is built with the rate 0. Behind it Keras then takes its own path instead of JAX's, which
     computes the softmax in float32."""
@@ -146,6 +154,7 @@ def grouped(shapes: Sequence[tuple[int, ...]], **arguments: Any) -> Any:
     return built
 
 
+TWO_HEADS: dict[str, Any] = {"num_heads": 2, "key_dim": 3}
 HEADS: dict[str, Any] = {"head_dim": 2, "num_query_heads": 4, "num_key_value_heads": 2}
 ATTENTION = [
     Line("attention", {}, [QUERY, KEY]),
@@ -180,9 +189,32 @@ ATTENTION = [
     Line("einsum_dense", {"equation": "abcd,cde->abe", "output_shape": [4, 3], "bias_axes": "b"}, [IMAGE]),
     Line("einsum_dense", {"equation": "abc,bd->acd", "output_shape": [3, 2], "bias_axes": "cd"}, [SEQUENCE]),
     Line("einsum_dense", {"equation": "abc,bd->ad", "output_shape": 2}, [SEQUENCE]),
+    *(
+        Line("multi_head_attention", TWO_HEADS | own, given, made=headed(given, **TWO_HEADS, **own), separate=True)
+        for own, given in (
+            ({"use_gate": True, "value_dim": 2}, [QUERY, VALUE, KEY]),
+            ({"sliding_window": 2, "use_bias": False}, [QUERY, KEY]),
+            ({"output_shape": 5}, [QUERY, KEY]),
+        )
+    ),
 ]
 
 FILMS = (2, 3, 4, 5, 2)
+CELLS = {"lstm": layers.LSTMCell, "gru": layers.GRUCell, "simple_rnn": layers.SimpleRNNCell}
+
+
+def cells(*given: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    """Cells as a config has them."""
+    found = [{"type": name, **arguments} for name, arguments in given]
+    return {"cell": found[0] if len(found) == 1 else found}
+
+
+def made_cells(*given: tuple[str, dict[str, Any]]) -> Any:
+    """The same as Keras has them, called as ours are."""
+    found = [CELLS[name](**arguments, name=f"cell_{number}") for number, (name, arguments) in enumerate(given, 1)]
+    return found[0] if len(found) == 1 else found
+
+
 RECURRENT = [
     Line("conv_lstm1d", {**KERNEL, "padding": "same"}, [(2, 3, 4, 2)]),
     Line("conv_lstm1d", {"filters": 2, "kernel_size": 2, "return_sequences": True}, [(2, 3, 4, 2)]),
@@ -202,6 +234,21 @@ RECURRENT = [
             "go_backwards": True,
         },
         [FILMS],
+    ),
+    Line("conv_lstm3d", {"filters": 2, "kernel_size": 2}, [(2, 3, 2, 3, 3, 2)]),
+    Line(
+        "conv_lstm3d",
+        {"filters": 1, "kernel_size": [1, 2, 2], "strides": [1, 1, 2], "padding": "same", "return_sequences": True},
+        [(2, 2, 2, 3, 4, 1)],
+    ),
+    *(
+        Line("rnn", {**cells(*given), **own}, [SEQUENCE], made=layers.RNN(made_cells(*given), **own))
+        for given, own in (
+            ([("lstm", {"units": 3})], {}),
+            ([("simple_rnn", {"units": 3, "activation": "relu"})], {"return_sequences": True, "go_backwards": True}),
+            ([("gru", {"units": 2, "reset_after": False}), ("lstm", {"units": 3})], {"return_sequences": True}),
+            ([("lstm", {"units": 2}), ("simple_rnn", {"units": 3}), ("gru", {"units": 2})], {"go_backwards": True}),
+        )
     ),
 ]
 

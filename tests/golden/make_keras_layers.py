@@ -24,7 +24,8 @@ RATE = 0.25
 
 NAMES = {
     "elu": "ELU", "relu": "ReLU", "leaky_relu": "LeakyReLU", "prelu": "PReLU", "conv_lstm1d": "ConvLSTM1D",
-    "conv_lstm2d": "ConvLSTM2D", "grouped_query_attention": "GroupQueryAttention", "lstm": "LSTM",
+    "conv_lstm2d": "ConvLSTM2D", "conv_lstm3d": "ConvLSTM3D", "lstm": "LSTM",
+    "grouped_query_attention": "GroupQueryAttention",
 }  # fmt: skip
 """Classes whose names do not follow from ours."""
 

@@ -104,6 +104,21 @@ LOSSES += [
     # A row that no other is of the class of: it does not count.
     ({"type": "circle", "gamma": 5.0, "remove_diagonal": True}, made.Circle, np.array([2, 0, 2, 7, 0, 2, 1]), VECTORS),
 ]
+LOSSES += [
+    ({"type": "sparse_categorical_crossentropy", "ignore_class": other}, made.SparseCategoricalCrossentropy, left, p)
+    for other in (-1, 255)
+    for left, p in ((np.where(LABELS == 1, other, LABELS), PLACE_CHANCES),)
+]
+LOSSES += [
+    (
+        {"type": "categorical_generalized_cross_entropy", **own},
+        made.CategoricalGeneralizedCrossEntropy,
+        ONE_HOT.argmax(-1),
+        p,
+    )
+    for own in ({}, {"q": 0.125})
+    for p in (SOFTMAX, UNNORMALISED)
+]
 OURS = ("label_length",)
 """Arguments that Keras does not have."""
 

@@ -26,8 +26,10 @@ keras.config.set_floatx("float64")
 ROWS, HELD_OUT, BATCH, EPOCHS, RATE = 10, 5, 4, 3, 0.25
 CLASS_WEIGHT = {0: 0.5, 2: 3.0}  # class 1 is not named
 
+SUMMED = {"type": "sparse_categorical_crossentropy", "reduction": "sum"}
+
 # By name: units and activation, loss, metrics, how targets are given, and which weights there are.
-CASES: dict[str, tuple[int, str | None, str, list[str], str, str]] = {
+CASES: dict[str, tuple[int, str | None, Any, list[str], str, str]] = {
     "classes": (3, "softmax", "sparse_categorical_crossentropy", ["accuracy"], "labels", "class"),
     "indicators": (3, "softmax", "categorical_crossentropy", ["accuracy"], "one_hot", "class"),
     "answers": (1, "sigmoid", "binary_crossentropy", ["accuracy"], "binary", "class"),
@@ -36,7 +38,34 @@ CASES: dict[str, tuple[int, str | None, str, list[str], str, str]] = {
     "accumulated": (2, None, "mean_squared_error", [], "values", "sample"),
     "padded": (3, "softmax", "sparse_categorical_crossentropy", [], "labels by step", "sample"),
     "two outputs": (2, None, "mean_squared_error", ["mean_absolute_error"], "values", "sample"),
+    "summed": (3, "softmax", SUMMED, ["accuracy"], "labels", "class"),
+    "padded, summed": (3, "softmax", SUMMED, [], "labels by step", "sample"),
+    "by weight": (
+        2,
+        None,
+        {"type": "mean_squared_error", "reduction": "mean_with_sample_weight"},
+        [],
+        "values",
+        "sample",
+    ),
+    "padded, by weight": (
+        3,
+        "softmax",
+        {**SUMMED, "reduction": "mean_with_sample_weight"},
+        [],
+        "labels by step",
+        "sample",
+    ),
+    "mean": (2, None, {"type": "mean_squared_error", "reduction": "mean"}, [], "values", "sample"),
 }
+
+
+def lost(loss: Any) -> Any:
+    """Keras's loss: the name as it is, or the class that is called so with a reduction."""
+    if isinstance(loss, str):
+        return loss
+    known = "".join(word.capitalize() for word in loss["type"].split("_"))
+    return getattr(keras.losses, known)(reduction=loss["reduction"])
 
 
 def data(form: str, units: int, rows: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -54,7 +83,7 @@ def data(form: str, units: int, rows: int, random: np.random.Generator) -> tuple
 
 
 def model(name: str, units: int, activation: str | None) -> Any:
-    if name == "padded":
+    if name.startswith("padded"):
         given = keras.Input((6,), dtype="int32")
         x = layers.LSTM(4, return_sequences=True)(layers.Embedding(9, 4, mask_zero=True)(given))
         return keras.Model(given, layers.Dense(units, activation=activation)(x))
@@ -75,7 +104,7 @@ def compute(name: str, seed: int) -> dict[str, Any]:
     several = name == "two outputs"
     made.compile(
         optimizer=keras.optimizers.SGD(RATE, gradient_accumulation_steps=steps),
-        loss=[loss, loss] if several else loss,
+        loss=[loss, loss] if several else lost(loss),
         metrics=[metrics, metrics] if several else metrics,
         weighted_metrics=[metrics, metrics] if several else metrics,
         jit_compile=False,
@@ -88,7 +117,7 @@ def compute(name: str, seed: int) -> dict[str, Any]:
     before = [np.asarray(weight.value) for weight in made.weights]
     given = {"class_weight": CLASS_WEIGHT} if kind == "class" else {"sample_weight": weights}
     held = (x_held, y_held) if kind == "class" else (x_held, y_held, weights_held)
-    if name == "padded":  # Keras takes a weight for each step, or one that it can stretch over the steps
+    if name.startswith("padded"):  # Keras takes a weight for each step, or one that it can stretch over the steps
         given, held = {"sample_weight": weights[:, None]}, (x_held, y_held, weights_held[:, None])
     if several:
         y, y_held = [y, -y], [y_held, -y_held]

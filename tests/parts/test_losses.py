@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from tests.alike import assert_trains_alike
 from tests.numeric import batch, check_gradients, compute, compute_gradients
 from tests.programs import program, rows_for
 from trainer_cli.compiler.program import InputSpec
-from trainer_cli.errors import ConfigError
+from trainer_cli.data.source import Origin, TargetArray
+from trainer_cli.data.targets import TargetEncoding, fit_target
+from trainer_cli.errors import ConfigError, DataError
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph, Value
 from trainer_cli.parts.activation import Activation
@@ -332,7 +335,7 @@ def test_every_place_has_a_loss_of_its_own(name: str) -> None:
 SETTINGS = {"hinge": "linear", "squared_hinge": "linear", "poisson": "softplus", "kl_divergence": "softmax"}
 SETTINGS |= {"dice": "sigmoid", "tversky": "sigmoid", "mean_squared_logarithmic_error": "softplus"}
 SETTINGS |= {name: "sigmoid" for name in NAMES if name.startswith("binary")}
-SETTINGS |= {name: "softmax" for name in NAMES if "categorical" in name and name.endswith("crossentropy")}
+SETTINGS |= {name: "softmax" for name in NAMES if "categorical" in name and name.endswith("entropy")}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -434,6 +437,56 @@ def test_places_of_the_ignored_class_count_in_no_mean() -> None:
     assert losses[None] != pytest.approx(losses[1], rel=1e-3)
 
 
-def test_an_ignored_class_is_one_of_the_output_s() -> None:
-    with pytest.raises(ConfigError, match="the classes end at 2"):
-        program([{"type": "dense", "units": 3}], {"type": "sparse_categorical_crossentropy", "ignore_class": 3})
+@pytest.mark.parametrize("ignored", [-1, 255])
+def test_an_ignored_class_may_be_a_number_that_no_unit_has(ignored: int) -> None:
+    """Data with it is read, and the loss, on both targets, is that of the other places."""
+    arguments = {"type": "sparse_categorical_crossentropy", "from_logits": True, "ignore_class": ignored}
+    compiled = program([{"type": "dense", "units": 3}], arguments, inputs=(4, 2))
+    split = rows_for(compiled, 8)
+    spec = compiled.targets["target"]
+    labels = split.targets["target"].astype(np.int64)
+    labels[::2, 1:3] = ignored
+    given = TargetArray(labels, Origin("labels.npz"))
+    encoding = fit_target(given, spec)
+    assert TargetEncoding.from_json(encoding.to_json()) == encoding
+    split = split._replace(targets={"target": encoding.apply(given)})
+    np.testing.assert_array_equal(split.targets["target"], labels)
+    with pytest.raises(DataError, match="label out of range"):
+        fit_target(given, spec._replace(ignored=None)).apply(given)
+    for target in ("reference", "cpu"):
+        executable = open_target(target).compile(compiled, batch_size=8)
+        executable.load(compiled.initial_state(0))
+        logits = executable.predict(split, 0, 8)["prediction"].astype(np.float64)
+        places = labels != ignored
+        each = (
+            np.log(np.exp(logits).sum(-1))
+            - np.take_along_axis(logits, np.maximum(labels, 0)[..., None] % 3, -1)[..., 0]
+        )
+        found = compiled.results(executable.evaluate(split, np.arange(8, dtype=np.int32)).totals, 8)
+        assert found["loss"] == pytest.approx(each[places].mean(), rel=1e-5)
+
+
+def test_a_reduction_is_of_numbers_that_rows_have() -> None:
+    """Keras's runs with reductions are in `tests/training/test_keras_weights.py`."""
+    for reduction in ("none", None):
+        with pytest.raises(ValidationError, match="one number"):
+            loss(type="hinge", reduction=reduction)
+    dense = [{"type": "dense", "units": 2, "activation": "sigmoid"}]
+    for part in ({"type": "dice"}, {"type": "tversky", "axis": [0, 1]}):
+        for reduction in ("sum", "mean_with_sample_weight"):
+            with pytest.raises(ConfigError, match="for all rows of a batch") as caught:
+                program(dense, {**part, "reduction": reduction})
+            assert caught.value.problems[0].path == ("loss", "reduction")
+    program(dense, {"type": "dice", "axis": 1, "reduction": "sum"})
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "axis" in LOSSES.find(name).model_fields])
+def test_the_axis_of_classes_is_the_last_one(name: str) -> None:
+    if name in ("dice", "tversky"):
+        return  # whose axes are those of sums
+    layers = [{"type": "dense", "units": 3, "activation": SETTINGS.get(name, "linear")}]
+    for axis in (-1, 2):
+        program(layers, {"type": name, "axis": axis}, inputs=(4, 2))
+    with pytest.raises(ConfigError, match="over the last axis") as caught:
+        program(layers, {"type": name, "axis": 1}, inputs=(4, 2))
+    assert "permute" in (caught.value.problems[0].hint or "")

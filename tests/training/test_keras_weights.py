@@ -24,7 +24,7 @@ def built(name: str) -> Program:
     head = {"type": "dense", "units": units, "activation": activation or "linear"}
     layers: Any = [{**head, "kernel_regularizer": {"type": "l2", "l2": 0.01}}]
     spec = InputSpec((3,))
-    if name == "padded":
+    if name.startswith("padded"):
         embedding = {"type": "embedding", "input_dim": 9, "output_dim": 4, "mask_zero": True}
         layers, spec = (
             [embedding, {"type": "lstm", "units": 4, "return_sequences": True}, head],
@@ -51,7 +51,7 @@ def rows_of(name: str, program: Program, suffix: str = "") -> Split:
     given = case[f"y{suffix}"] if name == "two outputs" else [case[f"y{suffix}"]]
     dtype = np.int32 if form.startswith("labels") else np.float32
     targets = {target: np.asarray(y, dtype) for target, y in zip(program.targets, given, strict=True)}
-    x = np.asarray(case[f"x{suffix}"], np.int32 if name == "padded" else np.float32)
+    x = np.asarray(case[f"x{suffix}"], np.int32 if name.startswith("padded") else np.float32)
     weights = {SAMPLE_WEIGHT: np.asarray(case[f"weights{suffix}"], np.float32)} if kind == "sample" else {}
     split = Split({"input": x}, targets, len(x), weights)
     if suffix:

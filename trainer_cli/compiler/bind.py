@@ -212,8 +212,11 @@ def _with_axes(x: Value, rank: int) -> Value:
 
 
 def _mean(loss: Loss, target: Value, prediction: Prediction, counts: Counts, path: Path) -> tuple[Value, Value]:
-    """A loss's mean over the batch, times the rows and as it is."""
+    """A loss's mean over the batch, or what its `reduction` makes of it: times the rows, and as it is."""
     graph = target.graph
+    if loss.reduction in ("sum", "mean_with_sample_weight") and loss.relates_rows(prediction.value.rank):
+        message = f"`{loss.type}` is one number for all rows of a batch, of which there is no `{loss.reduction}`"
+        raise ConfigError([Problem(message, (*path, "reduction"), "leave it out")])
     try:
         places = loss.per_place(target, prediction)
     except IRError as error:
@@ -221,15 +224,20 @@ def _mean(loss: Loss, target: Value, prediction: Prediction, counts: Counts, pat
         raise ConfigError([Problem(message, path, str(error).split(": ")[-1])]) from error
     if counts.weights is not None:
         places = places * over_places(counts.weights, places)
-    counted = _product(counts.places, loss.counted(target))
-    if counted is None or loss.relates_places:
+    counted = None if loss.relates_places else _product(counts.places, loss.counted(target))
+    divisor = counted
+    if loss.reduction == "mean_with_sample_weight":
+        divisor = _product(counts.weights, counted)
+    if loss.reduction != "sum" and divisor is None:
         total = ir.reduce_sum(mean_per_sample(places))
         return total, total / graph.batch_size()
+    summed = ir.reduce_sum(places if counted is None else places * over_places(counted, places))
+    if loss.reduction == "sum" or divisor is None:
+        return summed * graph.batch_size(), summed
     # As in Keras, the mean is over the places of all samples together, so that long sequences count for more.
-    mask = over_places(counted, places)
-    count = ir.reduce_sum(mask)
-    summed = ir.reduce_sum(places * mask)
-    mean = ir.select(ir.greater(count, 0.0), summed / ir.maximum(count, 1.0), 0.0)
+    count = ir.reduce_sum(over_places(divisor, places))
+    present = ir.greater(count, 0.0)
+    mean = ir.select(present, summed / ir.select(present, count, 1.0), 0.0)
     return mean * graph.batch_size(), mean
 
 

@@ -96,7 +96,7 @@ class Program:
         from trainer_cli.data.targets import TargetSpec  # whose records a check of a config does not need
 
         return {
-            output.target: TargetSpec(output.loss.target, output.loss.target_row(output.shape))
+            output.target: TargetSpec(output.loss.target, output.loss.target_row(output.shape), output.loss.ignored)
             for output in self.outputs.values()
             if output.target is not None and output.loss is not None
         }

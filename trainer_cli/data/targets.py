@@ -21,10 +21,14 @@ _MOST_CLASSES = 1_000_000
 
 
 class TargetSpec(NamedTuple):
-    """What a loss wants: the form of the target, and the shape of one row of the output without the batch axis."""
+    """What a loss wants: the form of the target, and the shape of one row of the output without the batch axis.
+
+    `ignored` is a class number that the loss leaves out, and which need not be one of the output's.
+    """
 
     form: TargetForm
     shape: tuple[int, ...] | None = None
+    ignored: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class TargetEncoding:
 
     Class `classes[k]` is the number k of `labels` and the column k of `one_hot`. There are none for `values`, for
     indicators given column by column, and for several binary targets. `numbered`: the data holds the classes' numbers,
-    whatever their names are. `scaling`: how numbers become what is trained on.
+    whatever their names are. `scaling`: how numbers become what is trained on. `ignored`: a class number that may
+    stand for what is left out.
     """
 
     form: TargetForm
@@ -42,6 +47,7 @@ class TargetEncoding:
     classes: tuple[Class, ...] | None = None
     numbered: bool = False
     scaling: TargetScaling | None = None
+    ignored: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -51,6 +57,7 @@ class TargetEncoding:
             "classes": None if self.classes is None else list(self.classes),
             "numbered": self.numbered,
             **({} if self.scaling is None else {"scaling": self.scaling.to_json()}),
+            **({} if self.ignored is None else {"ignored": self.ignored}),
         }
 
     @classmethod
@@ -63,6 +70,7 @@ class TargetEncoding:
             None if classes is None else tuple(classes),
             value["numbered"],
             TargetScaling.from_json(value["scaling"]) if "scaling" in value else None,
+            value.get("ignored"),
         )
 
     def apply(self, target: TargetArray) -> np.ndarray:
@@ -118,7 +126,10 @@ class TargetEncoding:
             complaint = f"label out of range: {units} labels 0 to {last}"
             if self.form == "binary":
                 complaint = "expected 0 or 1"
-            column.check((numbers >= 0) & (numbers <= last), complaint, values)
+            fitting = (numbers >= 0) & (numbers <= last)
+            if self.ignored is not None:
+                fitting |= numbers == self.ignored
+            column.check(fitting, complaint, values)
             return numbers
         places = {name: number for number, name in enumerate(self.classes)}
         texts, inverse = np.unique(_as_text(values), return_inverse=True)
@@ -143,7 +154,7 @@ def fit_target(
     Whole numbers are class numbers already and stay what they are; text is numbered in sorted order, and −1 and 1 of a
     binary loss as text is.
     """
-    form, shape = spec
+    form, shape, ignored = spec
     column = _Column(target)
     plain = TargetEncoding(form, target.columns, shape)
     if mode != "none":
@@ -163,7 +174,7 @@ def fit_target(
         if units < len(target.classes):
             message = f"there are {len(target.classes)} classes, but the output has {units} units"
             raise DataError(f"{target.origin.file}: {message}", hint=f"give the last layer {len(target.classes)} units")
-        return TargetEncoding(form, target.columns, shape, target.classes, numbered=True)
+        return TargetEncoding(form, target.columns, shape, target.classes, numbered=True, ignored=ignored)
     if values.dtype.kind in "UO":
         classes = tuple(str(name) for name in np.unique(_as_text(values)))
     elif form == "binary":
@@ -176,7 +187,7 @@ def fit_target(
         numbers = _integers(column, values)
         column.check((numbers >= 0) & (numbers < _MOST_CLASSES), "expected a class number from 0", values)
         classes = tuple(range(int(numbers.max()) + 1))
-    return TargetEncoding(form, target.columns, shape, classes)
+    return TargetEncoding(form, target.columns, shape, classes, ignored=ignored)
 
 
 class _Column:

@@ -27,6 +27,16 @@ def with_one_unit(prediction: Prediction) -> list[Finding]:
     return [Finding("impossible", "`softmax` over one unit is always 1, so nothing can be learned", hint)]
 
 
+def along_another_axis(loss: str, axis: int, prediction: Prediction) -> list[Finding]:
+    """For a loss over the last axis that is given the number of an axis."""
+    rank = prediction.value.rank
+    if axis in (-1, rank - 1):
+        return []
+    message = f"`{loss}` is over the last axis of the output, and `axis` is {axis}"
+    hint = "leave `axis` out, and let a `permute` layer bring that axis to the end"
+    return [Finding("impossible", message, hint)]
+
+
 def with_values(loss: str, prediction: Prediction) -> list[Finding]:
     """For a loss of targets that may be any number."""
     activation = prediction.activation_name

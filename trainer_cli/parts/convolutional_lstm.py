@@ -13,7 +13,7 @@ from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Value
 from trainer_cli.ir.primitive import Shape
 from trainer_cli.parts.activation import ActivationField
-from trainer_cli.parts.convolution import Kernels, Padding, check_window, per_dimension, window_padding
+from trainer_cli.parts.convolution import Kernels, Padding, Pads, check_window, per_dimension, window_padding
 from trainer_cli.parts.gates import ForgetBias
 from trainer_cli.parts.layer import LayerScope
 from trainer_cli.parts.recurrent import split
@@ -60,8 +60,8 @@ class ConvolutionalLstm(Kernels, Recurring):
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
         if x.rank != self.dimensions + 3:
-            axes = {1: "(time, steps, channels)", 2: "(time, height, width, channels)"}[self.dimensions]
-            scope.refuse(f"takes rows of shape {axes}, not {x.shape[1:]}")
+            axes = {1: "steps", 2: "height, width", 3: "depth, height, width"}[self.dimensions]
+            scope.refuse(f"takes rows of shape (time, {axes}, channels), not {x.shape[1:]}")
         kernel = self.kernel(scope, (int(x.shape[-1]), GATES * self.filters))
         recurrent_kernel = self.weight(
             scope,
@@ -91,6 +91,8 @@ class ConvolutionalLstm(Kernels, Recurring):
         geometry = {"strides": (1, *strides), "padding": ((0, 0), *pads), "dilation": (1, *dilation), "groups": 1}
 
         def convolved(x: Value, kernel: Value) -> Value:
+            if self.dimensions == 3:
+                return _of_films_of_volumes(x, kernel, strides, pads, dilation)
             return x.graph.emit("convolve", (x, ir.reshape(kernel, (1, *kernel.shape))), **geometry)
 
         if not scope.training or self.dropout == 0:
@@ -109,7 +111,7 @@ class ConvolutionalLstm(Kernels, Recurring):
             masks = [self._mask(scope, drive, shape, self.recurrent_dropout) for _ in range(GATES)]
         matrix = ir.reshape(kernel, (math.prod(int(extent) for extent in kernel.shape[:-1]), kernel.shape[-1]))
         kernels = split(matrix, self.filters) if masks else [matrix]
-        lead = "bhw"[: self.dimensions + 1]
+        lead = "bdhw"[: self.dimensions + 1]
 
         def read(hidden: Value, given: Sequence[Value]) -> Value:
             """The convolutions of the last output, for all gates side by side."""
@@ -171,3 +173,21 @@ class ConvolutionalLstm(Kernels, Recurring):
         """What to multiply by, so that a fraction is 0 and the expectation stays."""
         numbers = scope.random_uniform(ir.zeros(like.graph, shape))
         return ir.cast(ir.greater_equal(numbers, rate), "float") * (1.0 / (1.0 - rate))
+
+
+def _of_films_of_volumes(x: Value, kernel: Value, strides: Sequence[int], pads: Pads, dilation: Sequence[int]) -> Value:
+    """A convolution of every step's volume: `(batch, time, depth, …, channels)` → `(batch, time, depth′, …, filters)`.
+
+    A convolution has three dimensions at most: the volumes of all steps stand one below the other as a single one, and
+    what windows find that reach from one volume into the next is left out.
+    """
+    batch, time, depth = x.shape[0], int(x.shape[1]), int(x.shape[2])
+    (low, high), stride, reach = pads[0], strides[0], (int(kernel.shape[0]) - 1) * dilation[0]
+    rows = -(-(low + depth + high) // stride) * stride
+    wide = ir.pad(x, (0, 0, low, 0, 0, 0), (0, 0, rows - low - depth, 0, 0, 0))
+    tall = ir.reshape(wide, (batch, time * rows, *x.shape[3:]))
+    padding = ((0, max(reach + 1 - stride, 0)), *pads[1:])
+    found = x.graph.emit("convolve", (tall, kernel), strides=strides, padding=padding, dilation=dilation, groups=1)
+    apart = ir.reshape(found, (batch, time, rows // stride, *found.shape[2:]))
+    positions = (low + depth + high - reach - 1) // stride + 1
+    return ir.slice_(apart, (0,) * apart.rank, (batch, time, positions, *apart.shape[3:]))

@@ -130,3 +130,13 @@ def among_best(scores: Value, labels: Value, k: int) -> Value:
     own = ir.reshape(at_label(scores, labels), (*labels.shape, 1))
     larger = 1.0 - ir.cast(ir.less_equal(scores, own), "float")
     return ir.cast(ir.less(ir.reduce_sum(larger, -1), float(k)), "float")
+
+
+def remainder(x: Value, divisor: int) -> Value:
+    """`x mod divisor` of whole numbers, as floats from 0 to `divisor − 1`, exact for every 32-bit number.
+
+    Their quotient as a float is near the right one; what is left over by it is small enough to be divided exactly.
+    """
+    near = ir.cast(ir.floor(ir.cast(x, "float") / float(divisor)), "int")
+    left = ir.cast(x - near * divisor, "float")
+    return left - ir.floor(left / float(divisor)) * float(divisor)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
+from trainer_cli.parts.attending import seen_before
 from trainer_cli.parts.layer import LayerScope
 from trainer_cli.parts.weighted import Weighted
 
@@ -30,10 +31,29 @@ class Heads(Weighted):
     causal: bool = Field(
         default=False, description="whether a place looks at itself and at what is before it alone (use_causal_mask)"
     )
+    sliding_window: int | None = Field(
+        default=None, gt=0, description="places look at others nearer than that many alone; at all if null"
+    )
+    use_gate: bool = Field(default=False, description="whether a sigmoid of the query gates what the heads found")
 
     def masks(self, scope: LayerScope) -> list[Value | None]:
         """The masks of value and key, each once: one input is query, value and key at the same time."""
         return list(dict.fromkeys(scope.masks[1:] or scope.masks))
+
+    def seen(self, scope: LayerScope, scores: Value) -> list[Value | None]:
+        """Which places of the key `(…, query, key)` or `(batch, key)` may be looked at; None: all of them."""
+        seen = seen_before(scores) if self.causal else None
+        if self.sliding_window is not None:
+            near = ir.less(ir.absolute(ir.iota(scores, -2) - ir.iota(scores, -1)), self.sliding_window)
+            seen = near if seen is None else ir.logical_and(seen, near)
+        return [seen, *self.masks(scope)]
+
+    def gated(self, scope: LayerScope, heads: Value, query: Value) -> Value:
+        """What the heads found, with `use_gate` as far as the query lets it pass."""
+        if not self.use_gate:
+            return heads
+        count, width = (int(extent) for extent in heads.shape[2:])
+        return heads * ir.logistic(self.project(scope, "gate", TO_HEADS, query, (count, width)))
 
     def project(self, scope: LayerScope, name: str, contraction: str, x: Value, target: tuple[int, ...]) -> Value:
         """`x · kernel + bias`: the axes that the contraction sums over become those of the target."""

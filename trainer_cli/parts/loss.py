@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
+
+from pydantic import Field, field_validator
 
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.activation import Activation
@@ -14,6 +16,8 @@ from trainer_cli.parts.part import Part
 TargetForm: TypeAlias = Literal["values", "labels", "one_hot", "binary"]
 """How a loss wants its targets: `values` as the prediction's shape, `labels` class numbers without the class axis,
 `one_hot` class indicators in the prediction's shape, `binary` 0 or 1 in the prediction's shape."""
+
+Reduction: TypeAlias = Literal["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight"]
 
 EPSILON = 1e-7
 """How far probabilities are kept from 0 and 1 before a logarithm is taken, as in Keras."""
@@ -65,10 +69,32 @@ class Loss(Part):
     aligned: ClassVar[bool] = True
     """Whether a place of the target belongs to the same place of the prediction, so that metrics can compare them."""
 
+    reduction: Reduction = Field(
+        default="sum_over_batch_size",
+        description="how the numbers of a batch become one: `sum_over_batch_size` or `mean` divide their sum by how "
+        "many there are, `mean_with_sample_weight` by the sum of their weights, `sum` by nothing",
+    )
+
+    @field_validator("reduction", mode="before")
+    @classmethod
+    def _one_number(cls, value: Any) -> Any:
+        if value is None or value == "none":
+            raise ValueError("what is minimised is one number, so that a loss needs a `reduction`: leave it out")
+        return value
+
+    def relates_rows(self, rank: int) -> bool:
+        """Whether a number is of several rows of a batch at once, given how many axes the prediction has."""
+        return False
+
     def target_row(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of an output's row that the targets are for, given that of the output itself; `()`: a row has one
         class, of any number of classes, whatever the output's units are."""
         return shape
+
+    @property
+    def ignored(self) -> int | None:
+        """A class number that the loss leaves out, and which need not be one of the output's."""
+        return None
 
     def counted(self, target: Value) -> Value | None:
         """1 at the places of a target `(batch, …)` that count, 0 at those that the loss leaves out; None: all count."""

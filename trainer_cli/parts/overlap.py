@@ -27,6 +27,11 @@ def summed(x: Value, axis: Axes) -> Value:
     return ir.reduce_sum(x, axis)
 
 
+def over_rows(axis: Axes, rank: int) -> bool:
+    """Whether sums over these axes are over the batch's rows too."""
+    return axis is None or any(each in (0, -rank) for each in ((axis,) if isinstance(axis, int) else axis))
+
+
 def per_sample(x: Value, prediction: Prediction) -> Value:
     """A value of any shape as `(batch, …)`: one that has lost the batch axis gives every sample its mean."""
     if x.batched:

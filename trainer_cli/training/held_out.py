@@ -90,5 +90,6 @@ def _confusion(
     output: str, classes: tuple[Any, ...], true: NDArray[np.int64], predicted: NDArray[np.int64]
 ) -> Confusion:
     counts = np.zeros((len(classes), len(classes)), np.int64)
-    np.add.at(counts, (true, predicted), 1)
+    known = (true >= 0) & (true < len(classes))  # a loss may leave out a number that is no class
+    np.add.at(counts, (true[known], predicted[known]), 1)
     return Confusion(output, tuple(map(str, classes)), counts.tolist())

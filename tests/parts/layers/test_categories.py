@@ -11,7 +11,11 @@ from pydantic import ValidationError
 from tests.alike import assert_trains_alike
 from tests.golden_layers import read_layer
 from tests.layer_runs import refusal, run
+from tests.native import NativeGraph, reference
+from tests.scopes import LayerScope
 from trainer_cli.errors import ConfigError
+from trainer_cli.ir import language as ir
+from trainer_cli.ir.graph import BATCH, Graph
 
 random = np.random.default_rng(2)
 BINS: dict[str, Any] = {"type": "discretization", "bin_boundaries": [-1.0, 0.0, 2.5]}
@@ -36,8 +40,39 @@ def test_an_integer_lookup_counts_through_its_vocabulary() -> None:
     np.testing.assert_array_equal(run({**LOOKUP, "output_mode": "multi_hot"}, x)[0], [[0, 1, 0, 1, 1], [1, 0, 1, 0, 1]])
     masked, _ = run({**LOOKUP, "mask_token": 0}, np.array([[12, 0, 1138], [7, 42, 36]]))
     np.testing.assert_array_equal(masked, [[2, 0, 4], [1, 5, 3]])
+    # As in Keras, padding has no place among indicators and counts.
     counted, _ = run({**LOOKUP, "mask_token": 0, "output_mode": "count"}, np.array([[12, 0, 12], [7, 8, 36]]))
-    np.testing.assert_array_equal(counted, [[1, 0, 2, 0, 0, 0], [0, 2, 0, 1, 0, 0]])
+    np.testing.assert_array_equal(counted, [[0, 2, 0, 0, 0], [2, 0, 1, 0, 0]])
+
+
+def test_an_integer_lookup_weighs_turns_back_and_pads_as_keras_s_documentation_says() -> None:
+    x = np.array([[12, 1138, 42, 42], [42, 7, 36, 7]])
+    weighed = {**LOOKUP, "output_mode": "tf_idf", "idf_weights": [0.25, 0.75, 0.6, 0.4]}
+    np.testing.assert_allclose(run(weighed, x)[0], [[0, 0.25, 0, 0.6, 0.8], [1.0, 0, 0.75, 0, 0.4]])
+    whole = {**weighed, "vocabulary": [-1, *LOOKUP["vocabulary"]], "idf_weights": [0.9, 0.25, 0.75, 0.6, 0.4]}
+    np.testing.assert_allclose(run(whole, x)[0], [[0, 0.25, 0, 0.6, 0.8], [1.8, 0, 0.75, 0, 0.4]])
+    back, _ = run({**LOOKUP, "invert": True}, np.array([[1, 3, 4], [4, 0, 2], [5, -1, 9]]))
+    np.testing.assert_array_equal(back, [[12, 1138, 42], [42, -1, 36], [-1, -1, -1]])
+    there = {**LOOKUP, "mask_token": 0, "vocabulary": [0, -1, *LOOKUP["vocabulary"]]}
+    places, _ = run(there, np.array([[12, 0, 1138], [7, 42, 36]]))
+    np.testing.assert_array_equal(run({**there, "invert": True}, places)[0], [[12, 0, 1138], [-1, 42, 36]])
+    padded, _ = run({**LOOKUP, "output_mode": "count", "max_tokens": 7, "pad_to_max_tokens": True}, x)
+    np.testing.assert_array_equal(padded, [[0, 1, 0, 1, 2, 0, 0], [2, 0, 1, 0, 1, 0, 0]])
+
+
+@pytest.mark.parametrize("count", [2, 7, 1_000_003])
+def test_unknown_numbers_share_their_places_by_what_is_left_when_they_are_divided(count: int) -> None:
+    """On both targets, for every whole number that 32 bits hold."""
+    x = np.concatenate([random.integers(-(2**31), 2**31, (6, 40)), [[-(2**31), 2**31 - 1, 0, -1] * 10]]).astype(
+        np.int32
+    )
+    graph = Graph()
+    layer = read_layer({"type": "integer_lookup", "vocabulary": [2**31 - 2], "num_oov_indices": count})
+    places = layer.trace(LayerScope(graph), graph.input("x", (BATCH, 40), "int"))
+    graph.outputs["places"] = ir.cast(places, "float")
+    expected = x.astype(np.int64) % count
+    np.testing.assert_array_equal(reference(graph, {"x": x}, 7)["places"], expected)
+    np.testing.assert_array_equal(NativeGraph(graph, 7).run({"x": x}, 7)["places"], expected)
 
 
 def test_categories_of_the_input_are_checked_when_data_is_read() -> None:
@@ -72,6 +107,14 @@ def test_arguments_that_make_no_sense_are_refused() -> None:
         ({**BINS, "bin_boundaries": [1.0, 1.0]}, "ascending"),
         ({**BINS, "bin_boundaries": []}, "at least 1"),
         ({**LOOKUP, "vocabulary": [1, 2, 1]}, "stands twice"),
+        ({**LOOKUP, "mask_token": 42}, "`mask_token` stands in"),
+        ({**LOOKUP, "oov_token": 42, "invert": True}, "`oov_token` stands in"),
+        ({**LOOKUP, "output_mode": "tf_idf"}, "`idf_weights` are given for"),
+        ({**LOOKUP, "idf_weights": [1.0] * 4}, "`idf_weights` are given for"),
+        ({**LOOKUP, "output_mode": "tf_idf", "idf_weights": [1.0]}, "a number for each"),
+        ({**LOOKUP, "invert": True, "output_mode": "count"}, "gives whole numbers"),
+        ({**LOOKUP, "pad_to_max_tokens": True}, "needs `max_tokens`"),
+        ({**LOOKUP, "max_tokens": 4}, "5 places, more than"),
         ({"type": "category_encoding", "num_tokens": 0}, "greater than 0"),
     ):
         with pytest.raises(ValidationError, match=words):

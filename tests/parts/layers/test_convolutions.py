@@ -212,3 +212,33 @@ def test_arguments_that_make_no_sense_are_refused(arguments: dict[str, Any], wor
 )
 def test_names_of_both_libraries(name: str, canonical: str) -> None:
     assert LAYERS.canonical(name) == canonical
+
+
+def test_channels_of_volumes_are_convolved_one_by_one() -> None:
+    x = random.normal(size=(2, 3, 4, 3, 2))
+    part = {"type": "depthwise_conv3d", "kernel_size": [2, 2, 1], "strides": [1, 2, 1], "padding": "same"}
+    found, scope = run({**part, "depth_multiplier": 2}, x)
+    kernel = scope.values["kernel"]
+    assert kernel.shape == (2, 2, 1, 2, 2)
+    for channel in range(2):
+        arguments = {"type": "conv3d", "filters": 2, **{key: value for key, value in part.items() if key != "type"}}
+        graph = Graph()
+        other = LayerScope(graph)
+        alone = read_layer(arguments).trace(other, graph.input("x", (BATCH, *x.shape[1:-1], 1)))
+        given = {**other.values, "kernel": kernel[..., channel : channel + 1, :], "x": x[..., channel : channel + 1]}
+        expected = evaluate([alone], given, len(x))[0]
+        np.testing.assert_allclose(found[..., 2 * channel : 2 * channel + 2], expected, rtol=1e-12)
+
+
+def test_a_separable_convolution_of_volumes_mixes_what_single_channels_give() -> None:
+    x = random.normal(size=(2, 3, 4, 3, 2))
+    found, scope = run({"type": "separable_conv3d", "filters": 3, "kernel_size": 2, "depth_multiplier": 2}, x)
+    own = {name: scope.values[name].shape for name in ("depthwise_kernel", "pointwise_kernel")}
+    assert own == {"depthwise_kernel": (2, 2, 2, 2, 2), "pointwise_kernel": (1, 1, 1, 4, 3)}
+    graph = Graph()
+    other = LayerScope(graph)
+    layer = read_layer({"type": "depthwise_conv3d", "kernel_size": 2, "depth_multiplier": 2})
+    single = layer.trace(other, graph.input("x", (BATCH, *x.shape[1:])))
+    given = {**other.values, "kernel": scope.values["depthwise_kernel"], "x": x}
+    expected = evaluate([single], given, len(x))[0] @ scope.values["pointwise_kernel"][0, 0, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

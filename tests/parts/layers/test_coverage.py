@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent.parent
 CLOSED_FORMS = {
     "block": "../compiler/test_graphs.py::test_a_block_is_what_its_layers_are_when_written_out",
     "alpha_dropout": "layers/test_noise.py::test_alpha_dropout_keeps_mean_and_variance_of_normal_numbers",
+    "depthwise_conv3d": "layers/test_convolutions.py::test_channels_of_volumes_are_convolved_one_by_one",
     "dropout": "test_layers.py::test_dropout_keeps_the_expected_share_and_scales_it",
     "gaussian_dropout": "layers/test_noise.py::test_gaussian_dropout_multiplies_by_numbers_around_one",
     "gaussian_noise": "layers/test_noise.py::test_gaussian_noise_has_mean_zero_and_its_deviation",
@@ -24,6 +25,9 @@ CLOSED_FORMS = {
     "random_flip": "layers/test_images.py::test_random_flip_mirrors_half_of_the_images",
     "integer_lookup": "layers/test_categories.py::test_an_integer_lookup_counts_through_its_vocabulary",
     "position_embedding": "layers/test_embedding.py::test_learned_positions_are_added",
+    "separable_conv3d": (
+        "layers/test_convolutions.py::test_a_separable_convolution_of_volumes_mixes_what_single_channels_give"
+    ),
     "shared": "../compiler/test_graphs.py::test_a_shared_layer_is_trained_in_both_places",
     "sinusoidal_position_encoding": "layers/test_embedding.py::test_sinusoidal_positions_are_those_of_the_paper",
     "spatial_dropout1d": "layers/test_noise.py::test_spatial_dropout_drops_whole_channels",

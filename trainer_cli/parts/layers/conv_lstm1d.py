@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from trainer_cli.parts.convolutional_lstm import ConvolutionalLstm
 
-ALIASES = ("conv_lstm1_d",)
+ALIASES = ("conv_lstm1_d", "conv_lstm1d_cell")
 
 
 class ConvLstm1d(ConvolutionalLstm):

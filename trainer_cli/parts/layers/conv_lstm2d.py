@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from trainer_cli.parts.convolutional_lstm import ConvolutionalLstm
 
-ALIASES = ("conv_lstm2_d",)
+ALIASES = ("conv_lstm2_d", "conv_lstm2d_cell")
 
 
 class ConvLstm2d(ConvolutionalLstm):

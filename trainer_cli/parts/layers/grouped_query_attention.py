@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.attending import query_value_key, seen_before, shares_of
+from trainer_cli.parts.attending import query_value_key, shares_of
 from trainer_cli.parts.heads import FROM_HEADS, TO_HEADS, Heads
 from trainer_cli.parts.layer import LayerScope
 
@@ -33,10 +33,6 @@ class GroupedQueryAttention(Heads):
     head_dim: int = Field(gt=0, description="length of a head's queries, keys and values")
     num_query_heads: int = Field(gt=0, description="number of heads")
     num_key_value_heads: int = Field(gt=0, description="number of different keys and values; divides that of the heads")
-    sliding_window: int | None = Field(
-        default=None, gt=0, description="places look at others nearer than that many alone; at all if null"
-    )
-    use_gate: bool = Field(default=False, description="whether a sigmoid of the query gates what the heads found")
 
     @model_validator(mode="after")
     def _divides(self) -> Self:
@@ -55,16 +51,6 @@ class GroupedQueryAttention(Heads):
         grouped = ir.reshape(q * (1.0 / math.sqrt(width)), (*q.shape[:2], groups, heads // groups, width))
         scores = ir.contract("bqghd,bkgd->bghqk", grouped, k)
         scope.give_mask(scope.masks[0])
-        seen = [self._seen(scores), *self.masks(scope)]
-        found = ir.contract("bghqk,bkgd->bqghd", shares_of(scope, scores, seen, self.dropout), v)
-        joined = ir.reshape(found, q.shape)
-        if self.use_gate:
-            joined = joined * ir.logistic(self.project(scope, "gate", TO_HEADS, query, (heads, width)))
-        return self.project(scope, "attention_output", FROM_HEADS, joined, (features,))
-
-    def _seen(self, scores: Value) -> Value | None:
-        seen = seen_before(scores) if self.causal else None
-        if self.sliding_window is None:
-            return seen
-        near = ir.less(ir.absolute(ir.iota(scores, -2) - ir.iota(scores, -1)), self.sliding_window)
-        return near if seen is None else ir.logical_and(seen, near)
+        shares = shares_of(scope, scores, self.seen(scope, scores), self.dropout)
+        joined = ir.reshape(ir.contract("bghqk,bkgd->bqghd", shares, v), q.shape)
+        return self.project(scope, "attention_output", FROM_HEADS, self.gated(scope, joined, query), (features,))

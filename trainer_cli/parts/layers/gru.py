@@ -8,6 +8,8 @@ from trainer_cli.ir.graph import Value
 from trainer_cli.parts.activation import ActivationField
 from trainer_cli.parts.recurrent import Product, Recurrent, part, split
 
+ALIASES = ("gru_cell",)
+
 
 class GRU(Recurrent):
     """Gated recurrent unit (Cho et al., "Learning phrase representations using RNN encoder–decoder", 2014):

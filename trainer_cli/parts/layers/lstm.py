@@ -12,6 +12,8 @@ from trainer_cli.parts.gates import ForgetBias
 from trainer_cli.parts.initializer import Initializer
 from trainer_cli.parts.recurrent import Product, Recurrent, split
 
+ALIASES = ("lstm_cell",)
+
 
 class LSTM(Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997; Gers, Schmidhuber and Cummins, "Learning to forget",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,7 @@ class Resizing(Layer):
     pad_to_aspect_ratio: bool = Field(
         default=False, description="whether edges are added, so that nothing is distorted"
     )
+    fill_mode: Literal["constant"] = Field(default="constant", description="what edges hold: `fill_value`")
     fill_value: float = Field(default=0.0, description="value of edges that are added")
     antialias: bool = Field(default=False, description="whether smaller images are made of wider averages")
 

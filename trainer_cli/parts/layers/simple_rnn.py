@@ -5,6 +5,8 @@ from __future__ import annotations
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.recurrent import Product, Recurrent
 
+ALIASES = ("simple_rnn_cell",)
+
 
 class SimpleRNN(Recurrent):
     """`h ← activation(x · kernel + h · recurrent_kernel + bias)` at every step, from zeros (Elman, "Finding structure

@@ -28,6 +28,7 @@ class BinaryCrossentropy(Loss):
         default=True, description="whether the logits behind a sigmoid are used instead of its probabilities"
     )
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/2")
+    axis: int = Field(default=-1, description="the axis of the units: the last one, which -1 is")
 
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         target = formulas.smoothed(target, self.label_smoothing)
@@ -39,6 +40,8 @@ class BinaryCrossentropy(Loss):
         return formulas.mean_of_units(-entropy)
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
+        if found := agreement.along_another_axis(self.type, self.axis, prediction):
+            return found
         if self.from_logits:
             return agreement.with_logits(self.type, prediction)
         return agreement.with_one_unit(prediction) or agreement.with_probabilities(self.type, prediction)

@@ -28,6 +28,7 @@ class CategoricalCrossentropy(Loss):
         default=True, description="whether the logits behind a softmax are used instead of its probabilities"
     )
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/classes")
+    axis: int = Field(default=-1, description="the axis of the classes: the last one, which -1 is")
 
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         if self.label_smoothing > 0:
@@ -42,6 +43,8 @@ class CategoricalCrossentropy(Loss):
         return -ir.reduce_sum(target * logarithm, -1)
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
+        if found := agreement.along_another_axis(self.type, self.axis, prediction):
+            return found
         if found := agreement.with_one_unit(prediction) or agreement.with_classes(self.type, prediction):
             return found
         return (agreement.with_logits if self.from_logits else agreement.with_probabilities)(self.type, prediction)

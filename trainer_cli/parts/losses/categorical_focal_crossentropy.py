@@ -27,6 +27,7 @@ class CategoricalFocalCrossentropy(Loss):
     gamma: float = Field(default=2.0, ge=0, description="how strongly cases that are right already are left out")
     from_logits: bool = Field(default=False, description="the prediction is logits, not probabilities")
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/classes")
+    axis: int = Field(default=-1, description="the axis of the classes: the last one, which -1 is")
 
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         if self.label_smoothing > 0:
@@ -45,6 +46,8 @@ class CategoricalFocalCrossentropy(Loss):
         return -ir.reduce_sum(focal * ir.constant(focal.graph, list(self.alpha)), -1)
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
+        if found := agreement.along_another_axis(self.type, self.axis, prediction):
+            return found
         if found := agreement.with_one_unit(prediction) or agreement.with_classes(self.type, prediction):
             return found
         classes = agreement.units(prediction)

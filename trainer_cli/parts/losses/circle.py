@@ -35,6 +35,9 @@ class Circle(Loss):
     margin: float = Field(default=0.4, ge=0, description="relaxation m: the distance at which pairs begin to matter")
     remove_diagonal: bool = Field(default=True, description="whether a row is no pair with itself")
 
+    def relates_rows(self, rank: int) -> bool:
+        return True
+
     def target_row(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return ()
 

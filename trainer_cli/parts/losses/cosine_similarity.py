@@ -20,9 +20,12 @@ class CosineSimilarity(Loss):
     """
 
     epsilon: float = Field(default=1e-14, gt=0, description="smallest squared norm that vectors are taken to have")
+    axis: int = Field(default=-1, description="the axis of the vectors: the last one, which -1 is")
 
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         return -formulas.cosine(target, prediction.value, self.epsilon)
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
+        if found := agreement.along_another_axis(self.type, self.axis, prediction):
+            return found
         return agreement.with_one_unit(prediction) or agreement.with_directions(self.type, prediction)

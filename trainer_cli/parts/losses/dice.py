@@ -25,6 +25,9 @@ class Dice(Loss):
 
     axis: int | IntegerList | None = Field(default=None, description="axes of the sums, batch included; default: all")
 
+    def relates_rows(self, rank: int) -> bool:
+        return overlap.over_rows(self.axis, rank)
+
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         truth, found = overlap.masked(target, prediction)
         shared = overlap.summed(truth * found, self.axis)

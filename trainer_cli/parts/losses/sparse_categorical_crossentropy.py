@@ -27,8 +27,15 @@ class SparseCategoricalCrossentropy(Loss):
         default=True, description="whether the logits behind a softmax are used instead of its probabilities"
     )
     ignore_class: int | None = Field(
-        default=None, ge=0, description="the class of places that are left out, such as what nobody has named"
+        default=None,
+        description="the class of places that are left out, such as what nobody has named: one of the output's, or any "
+        "other whole number, such as -1 or 255",
     )
+    axis: int = Field(default=-1, description="the axis of the classes: the last one, which -1 is")
+
+    @property
+    def ignored(self) -> int | None:
+        return self.ignore_class
 
     def counted(self, target: Value) -> Value | None:
         return None if self.ignore_class is None else ir.cast(ir.not_equal(target, self.ignore_class), "float")
@@ -44,12 +51,8 @@ class SparseCategoricalCrossentropy(Loss):
         return -ir.log(ir.clip(chosen, EPSILON, 1.0 - EPSILON))
 
     def findings(self, prediction: Prediction) -> Sequence[Finding]:
-        classes = agreement.units(prediction)
-        if self.ignore_class is not None and self.ignore_class >= classes:
-            message = f"`ignore_class` is {self.ignore_class}, but the classes end at {classes - 1}"
-            return [
-                Finding("impossible", message, "give the output a unit more and number what is left out as its class")
-            ]
+        if found := agreement.along_another_axis(self.type, self.axis, prediction):
+            return found
         if found := agreement.with_one_unit(prediction) or agreement.with_classes(self.type, prediction):
             return found
         return (agreement.with_logits if self.from_logits else agreement.with_probabilities)(self.type, prediction)

@@ -27,6 +27,9 @@ class Tversky(Loss):
     beta: float = Field(default=0.5, ge=0, description="weight β of memberships that are predicted and false")
     axis: int | IntegerList | None = Field(default=None, description="axes of the sums, batch included; default: all")
 
+    def relates_rows(self, rank: int) -> bool:
+        return overlap.over_rows(self.axis, rank)
+
     def per_place(self, target: Value, prediction: Prediction) -> Value:
         truth, found = overlap.masked(target, prediction)
         shared = overlap.summed(truth * found, self.axis)

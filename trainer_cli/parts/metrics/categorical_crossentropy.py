@@ -19,3 +19,4 @@ class CategoricalCrossentropy(LossMetric):
         default=None, description="whether the logits behind a softmax are used; as the loss has it if not given"
     )
     label_smoothing: float = Field(default=0.0, ge=0, le=1, description="how far targets move towards 1/classes")
+    axis: int = Field(default=-1, description="the axis of the classes: the last one, which -1 is")

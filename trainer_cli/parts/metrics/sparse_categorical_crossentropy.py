@@ -22,5 +22,6 @@ class SparseCategoricalCrossentropy(LossMetric):
         default=None, description="whether the logits behind a softmax are used; as the loss has it if not given"
     )
     ignore_class: int | None = Field(
-        default=None, ge=0, description="the class of places that are left out, such as what nobody has named"
+        default=None, description="the class of places that are left out, such as what nobody has named"
     )
+    axis: int = Field(default=-1, description="the axis of the classes: the last one, which -1 is")
