@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from trainer_cli.parts.families import FAMILIES  # noqa: E402
+from trainer_cli.parts.left_out import ARGUMENTS, PARTS  # noqa: E402
 from trainer_cli.reports import explanation, vocabulary  # noqa: E402
 
 FOLDER = ROOT / "docs" / "parts"
@@ -26,8 +28,25 @@ def pages() -> dict[Path, str]:
         + (", ".join(f"`{name}`" for name in family.names()) or "none yet")
         for family in FAMILIES
     ]
+    lines += ["", "[What Keras and TensorFlow.js have that is not here](left-out.md), and what does its work."]
     lines += ["", "[How far they are from Keras and TensorFlow.js](agreement.md), part by part."]
+    found[FOLDER / "left-out.md"] = "\n".join([*left_out(), ""])
     return {FOLDER / "README.md": "\n".join([*lines, ""]), **found}
+
+
+def left_out() -> Iterator[str]:
+    """The lines of the page of what libraries have and nothing here has."""
+    yield "# Left out"
+    yield ""
+    yield "What Keras 3 and TensorFlow.js have and this program has not, made by `python docs/make_parts.py`."
+    yield "A config that names any of it is refused with these words; a test goes through all of Keras's classes"
+    yield "and their arguments."
+    for title, entries in (
+        ("Parts", {f"{noun} `{name}`": entry for (noun, name), entry in PARTS.items()}),
+        ("Arguments", {f"`{name}`": entry for name, entry in ARGUMENTS.items()}),
+    ):
+        yield from ("", f"## {title}", "", "| name | why | instead |", "|---|---|---|")
+        yield from (f"| {name} | {entry.reason} | {entry.hint} |" for name, entry in sorted(entries.items()))
 
 
 def stale() -> list[Path]:

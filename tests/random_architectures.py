@@ -79,7 +79,25 @@ def _inner_recurrent(random: Random) -> dict[str, Any]:
     return {**_recurrent(random), "go_backwards": False, "type": _choice(random, "simple_rnn", "lstm", "gru")}
 
 
-SEQUENCES = ("simple_rnn", "gru", "lstm", "bidirectional", "multi_head_attention", "position_embedding", "masking")
+def _cells(random: Random) -> dict[str, Any]:
+    of_steps = ("return_sequences", "go_backwards")
+    cells = []
+    for _ in range(int(random.integers(1, 4))):
+        given = {key: value for key, value in _recurrent(random).items() if key not in of_steps}
+        cells.append({"type": _choice(random, "simple_rnn", "lstm", "gru"), **given})
+    return {"cell": cells, "return_sequences": _flag(random), "go_backwards": _flag(random)}
+
+
+SEQUENCES = (
+    "simple_rnn",
+    "gru",
+    "lstm",
+    "rnn",
+    "bidirectional",
+    "multi_head_attention",
+    "position_embedding",
+    "masking",
+)
 
 
 def _axes(kind: str) -> int | None:
@@ -113,7 +131,7 @@ HEADS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("softmax",),
         (
             *("sparse_categorical_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy"),
-            *("kl_divergence", "categorical_hinge"),
+            *("kl_divergence", "categorical_hinge", "categorical_generalized_cross_entropy"),
         ),
     ),
     "question": (("sigmoid",), ("binary_crossentropy", "binary_focal_crossentropy", "dice", "tversky")),
@@ -135,6 +153,7 @@ ARGUMENTS: dict[str, Callable[[Random], dict[str, Any]]] = {
     "simple_rnn": _recurrent,
     "lstm": _recurrent,
     "gru": lambda r: {**_recurrent(r), "reset_after": _flag(r)},
+    "rnn": _cells,
     "bidirectional": lambda r: {
         "layer": _inner_recurrent(r),
         "merge_mode": _choice(r, "concat", "sum", "mul", "ave"),
@@ -145,6 +164,9 @@ ARGUMENTS: dict[str, Callable[[Random], dict[str, Any]]] = {
         "key_dim": int(r.integers(1, 4)),
         "causal": _flag(r),
         "use_bias": _flag(r),
+        "sliding_window": _choice(r, None, None, 2),
+        "use_gate": _flag(r),
+        "output_shape": _choice(r, None, 3),
     },
     "batch_normalization": lambda r: {"center": _flag(r), "scale": _flag(r), "momentum": 0.9},
     "layer_normalization": lambda r: {"center": _flag(r), "scale": _flag(r)},
@@ -188,7 +210,7 @@ class RandomArchitecture:
 
     def _begin(self) -> None:
         random = self.random
-        shapes = [(5,), (6, 3), (6, 6, 2), (4, 4, 4, 1), (7,), (5, 2)]
+        shapes = [(5,), (6, 3), (6, 6, 2), (4, 4, 4, 1), (7,), (5, 2), (5, 4, 3), (2, 2, 3, 3, 1)]
         for number in range(1 if random.random() < 0.7 else 2):
             name = f"given_{number + 1}"
             if random.random() < 0.25:

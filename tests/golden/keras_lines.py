@@ -289,6 +289,19 @@ IMAGES = [
     Line("random_flip", {}, [IMAGE], random=True),
 ]
 
+RGB, SIGNED = (2, 3, 4, 3), {"value_range": [-1.0, 1.0]}
+COLORS = [
+    Line("random_invert", {"factor": [1.0, 1.0], **SIGNED}, [IMAGE]),
+    Line("random_grayscale", {"factor": 1.0}, [RGB]),
+    Line("random_grayscale", {"factor": 1.0}, [(2, 3, 3, 1)]),
+    Line("random_color_degeneration", {"factor": [0.25, 0.25], **SIGNED}, [RGB]),
+    Line("random_sharpness", {"factor": [0.25, 0.25], **SIGNED}, [IMAGE]),
+    Line("random_sharpness", {"factor": [0.75, 0.75], **SIGNED}, [IMAGE]),
+    Line("solarization", {"value_range": [-3.0, 3.0]}, [IMAGE]),
+    Line("auto_contrast", {}, [IMAGE]),
+    Line("auto_contrast", SIGNED, [RGB]),
+]
+
 TOKENS = np.array([[0, 2, 2], [3, 1, 0]], dtype="int32")
 BOUNDARIES = {"bin_boundaries": [-0.5, 0.25, 1.0]}
 CATEGORIES = [
@@ -335,6 +348,7 @@ GROUPS = {
     "poolings": POOLINGS,
     "categories": CATEGORIES,
     "images": IMAGES,
+    "colors": COLORS,
     "attention": ATTENTION,
     "recurrent": RECURRENT,
     "shapes": SHAPES,

@@ -67,6 +67,8 @@ LEAST: dict[str, dict[str, Any]] = {
     "center_crop": {"height": 2, "width": 3},
     "random_brightness": {"factor": 0.2},
     "random_contrast": {"factor": 0.2},
+    "random_color_degeneration": {"factor": 0.5},
+    "random_sharpness": {"factor": 0.5},
     "random_crop": {"height": 2, "width": 3},
     "random_rotation": {"factor": 0.2},
     "random_translation": {"height_factor": 0.2, "width_factor": 0.1},

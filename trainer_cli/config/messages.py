@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,6 +20,10 @@ from trainer_cli.config.scalars import resolve_scalar
 from trainer_cli.config.source import ConfigPath, Node, SourceTree
 from trainer_cli.errors import Place, Problem
 from trainer_cli.parts.families import FAMILIES, plain_key, snake_case
+from trainer_cli.parts.part import Part
+
+if TYPE_CHECKING:
+    from trainer_cli.parts.left_out import LeftOut
 
 _EXPECTED = {
     "int_type": "an integer",
@@ -254,10 +258,21 @@ def _unknown_key(error: _Error, tree: SourceTree, model: type[BaseModel]) -> Pro
     hint: str | None = None
     if plain in known and plain != key:
         message, hint = f"the key `{plain}` is given twice, as `{key}` too", f"keep `{plain}`"
+    elif (left_out := _left_out(owner, plain)) is not None:
+        message, hint = f"{message}: {left_out.reason}", left_out.hint
     else:
         hint = _key_hint(plain, error.path, known, given, tree, model)
     prefix = f"{show_path(error.path)}: " if error.path else ""
     return Problem(prefix + message, error.location, hint, place or tree.place(error.location))
+
+
+def _left_out(owner: Any, key: str) -> LeftOut | None:
+    """Why a part has no argument of this name that its like in other libraries has."""
+    if not (isinstance(owner, type) and issubclass(owner, Part)):
+        return None
+    from trainer_cli.parts.left_out import argument
+
+    return argument(owner.type, key)
 
 
 def _key_hint(

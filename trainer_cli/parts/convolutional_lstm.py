@@ -20,6 +20,8 @@ from trainer_cli.parts.recurrent import split
 from trainer_cli.parts.recurring import Recurring
 
 GATES = 4
+STATES = 2
+"""What is carried from step to step: the output and the cell."""
 
 
 class ConvolutionalLstm(Kernels, Recurring):
@@ -135,7 +137,9 @@ class ConvolutionalLstm(Kernels, Recurring):
                 following = [ir.select(kept, new, old) for new, old in zip(following, last, strict=True)]
             return following, following[:1] if self.return_sequences else []
 
-        zeros = ir.zeros(drive.graph, shape)
+        first = [ir.zeros(drive.graph, shape)] * STATES
+        if self.stateful:
+            first = [scope.carried(f"state_{number}", tuple(map(int, shape[1:]))) for number in range(STATES)]
         mask, sequences = scope.masks[0], [drive]
         if mask is not None:
             sequences.append(ir.reshape(ir.cast(mask, "float"), (*mask.shape, *(1,) * (drive.rank - 2))))
@@ -143,12 +147,15 @@ class ConvolutionalLstm(Kernels, Recurring):
                 scope.give_mask(ir.reverse(mask, (1,)) if self.go_backwards else mask)
         last, emitted = ir.loop(
             body,
-            [zeros, zeros],
+            first,
             sequences,
             [*kernels, *masks],
             length=int(drive.shape[1]),
             backwards=self.go_backwards,
         )
+        if self.stateful:
+            for number, value in enumerate(last):
+                scope.carry(f"state_{number}", value)
         if not self.return_sequences:
             return last[0]
         return ir.reverse(emitted[0], (1,)) if self.go_backwards else emitted[0]

@@ -100,21 +100,14 @@ class Family(NamedTuple):
         return _part_class(self, name)
 
 
-_OF_DATA = {
-    ("layer", "hashing"): "{kind: categorical, encoding: hashing, num_bins: 1000}",
-    ("layer", "string_lookup"): "{kind: categorical, encoding: integer, categories: [a, b]}",
-    ("layer", "text_vectorization"): "{kind: text, length: 64}",
-}
-"""Layers of Keras that take strings, which become numbers before they enter a model; how a column says the same."""
+def _left_out(family: Family, name: str) -> tuple[str, str] | None:
+    """The message and the hint for a part of a library that is not here for a reason, None for any other name."""
+    from trainer_cli.parts.left_out import PARTS
 
-
-def _of_data(family: Family, name: str) -> tuple[str, str] | None:
-    """The message and the hint for a part whose work is that of the `data` section, None for any other name."""
-    column = _OF_DATA.get((family.noun, snake_case(name)))
-    if column is None:
+    found = PARTS.get((family.noun, snake_case(name)))
+    if found is None:
         return None
-    message = f"strings become numbers when the data is read, so there is no {family.describe(snake_case(name))}"
-    return message, f"leave it out, and let the data do it: `data: {{columns: {{NAME: {column}}}}}`"
+    return f"{found.reason}, so there is no {family.describe(snake_case(name))}", found.hint
 
 
 @cache
@@ -184,7 +177,7 @@ def read_part(family: Family, value: Any) -> Part:
         nearest = family.nearest(name)
         hint = f"did you mean `{nearest}`?" if nearest else f"known: {', '.join(family.names()) or 'none'}"
         where = ("type",) if isinstance(value, Mapping) else ()
-        message, hint = _of_data(family, name) or (f"unknown {family.noun} `{name}`", hint)
+        message, hint = _left_out(family, name) or (f"unknown {family.noun} `{name}`", hint)
         raise refusal([Refusal("part_type_unknown", message, hint, where, name, family.noun)])
     part_class = family.find(canonical)
     given = normal_keys(arguments, part_class.model_fields)

@@ -50,10 +50,6 @@ class Recurrent(Weighted, Recurring):
         default="tanh", validate_default=True, description="function that makes the output or the candidate for it"
     )
     use_bias: bool = Field(default=True, description="whether a bias is added")
-    stateful: bool = Field(
-        default=False,
-        description="whether the rows of a batch go on from the same rows of the batch before; needs `shuffle: false`",
-    )
     zero_output_for_mask: bool = Field(
         default=False, description="whether the output is zeros, not the last one, at steps that are left out"
     )

@@ -33,3 +33,7 @@ class Recurring(Layer):
     go_backwards: bool = Field(
         default=False, description="whether the last step comes first; a returned sequence begins with it"
     )
+    stateful: bool = Field(
+        default=False,
+        description="whether the rows of a batch go on from the same rows of the batch before; needs `shuffle: false`",
+    )

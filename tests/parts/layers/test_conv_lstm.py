@@ -12,10 +12,13 @@ from tests.alike import assert_trains_alike
 from tests.golden_layers import read_layer
 from tests.layer_runs import refusal, run
 from tests.native import assert_agree
+from tests.programs import program
 from tests.scopes import LayerScope
+from trainer_cli.data.source import Split
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph
 from trainer_cli.parts.families import LAYERS
+from trainer_cli.targets import open_target
 from trainer_cli.targets.reference.interpreter import evaluate
 
 random = np.random.default_rng(5)
@@ -46,6 +49,27 @@ def test_a_film_read_backwards_is_one_turned_round() -> None:
     part = {**FILMS, "return_sequences": True}
     np.testing.assert_allclose(run({**part, "go_backwards": True}, x)[0], run(part, x[:, ::-1])[0], rtol=1e-12)
     np.testing.assert_allclose(run(part, x)[0][:, -1], run(FILMS, x)[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("target", ["reference", "cpu"])
+def test_the_rows_of_a_batch_go_on_from_those_before(target: str) -> None:
+    x = random.normal(size=(2, 6, 4, 3, 1)).astype(np.float32)
+    fit = {"batch_size": 2, "shuffle": False}
+    whole, pieces = (
+        program([{**FILMS, "kernel_size": 2, "stateful": length == 2}], inputs=(length, 4, 3, 1), fit=fit)
+        for length in (6, 2)
+    )
+    weights = whole.initial_state(1)
+    assert sorted(pieces.carried) == ["conv_lstm2d_1/state_0", "conv_lstm2d_1/state_1"]
+    executable = open_target(target).compile(pieces, batch_size=2)
+    executable.load({**pieces.initial_state(1), **weights})
+    executable.begin_pass()
+    cut = np.concatenate([x[:, start : start + 2] for start in (0, 2, 4)])
+    found = executable.predict(Split({"input": cut}, {}, 6), 0, 6)["prediction"][-2:]
+    at_once = open_target("reference").compile(whole, batch_size=2)
+    at_once.load(weights)
+    expected = at_once.predict(Split({"input": x}, {}, 2), 0, 2)["prediction"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_dropout_leaves_inference_alone_and_keeps_its_masks_over_time() -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from tests.alike import assert_trains_alike
 from tests.golden_layers import read_layer
 from tests.layer_runs import refusal, run
+from trainer_cli.errors import ConfigError
 from trainer_cli.parts.families import LAYERS
 
 random = np.random.default_rng(23)
@@ -24,6 +25,53 @@ def test_random_flip_mirrors_half_of_the_images() -> None:
         flipped = (found == other).all((1, 2, 3))
         np.testing.assert_array_equal(found[~flipped], x[~flipped])
         assert flipped.mean() == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "part", [{"type": "random_invert", "factor": [0.3, 0.3]}, {"type": "random_grayscale", "factor": 0.3}], ids=str
+)
+def test_colors_of_some_images_change(part: dict[str, Any]) -> None:
+    x = random.uniform(size=(600, 3, 4, 3))
+    changed = 255.0 - x
+    if part["type"] == "random_grayscale":
+        changed = np.broadcast_to((x @ [0.2989, 0.587, 0.114])[..., None], x.shape)
+    found = run(part, x, training=True)[0]
+    which = np.isclose(found, changed).all((1, 2, 3))
+    np.testing.assert_array_equal(found[~which], x[~which])
+    assert which.mean() == pytest.approx(0.3, abs=0.06)
+    np.testing.assert_array_equal(run(part, x)[0], x)
+
+
+def test_solarization_draws_a_threshold_and_what_it_adds_for_every_image() -> None:
+    x = np.linspace(0.0, 0.5, 40).reshape(1, 5, 8, 1).repeat(400, 0)
+    part = {"type": "solarization", "addition_factor": [0.2, 0.4], "threshold_factor": 0.8, "value_range": [0, 1]}
+    found = run(part, x, training=True)[0].reshape(400, 40)
+    rising = np.diff(found, axis=1) > 0
+    kept = rising[:, 0]  # the threshold is above the darkest pixel
+    added = found[kept, 0]
+    assert 0.2 <= added.min() < 0.22
+    assert 0.38 < added.max() <= 0.4
+    turned = ~kept
+    assert 0.2 < turned.mean() < 0.55
+    np.testing.assert_allclose(found[turned] + x.reshape(400, 40)[turned], found[turned][:, :1].repeat(40, 1))
+    assert found[:, :-1][rising].max() <= 0.8
+    np.testing.assert_array_equal(run(part, x)[0], x)
+
+
+def test_images_of_two_channels_have_no_colors_to_take() -> None:
+    with pytest.raises(ConfigError, match="red, green and blue"):
+        run({"type": "random_grayscale"}, np.zeros((2, 3, 3, 2)), training=True)
+    for name in ("random_sharpness", "random_color_degeneration"):
+        for wrong in (-0.1, 1.5, [0.5, 2.0]):
+            with pytest.raises(ValidationError, match="between 0 and 1"):
+                read_layer({"type": name, "factor": wrong})
+
+
+def test_a_channel_without_differences_keeps_its_values() -> None:
+    x = np.concatenate([np.full((1, 2, 2, 1), 7.0), np.arange(4.0).reshape(1, 2, 2, 1)], -1)
+    found = run({"type": "auto_contrast", "value_range": [0, 1]}, x)[0]
+    np.testing.assert_allclose(found[..., 0], 7.0)
+    np.testing.assert_allclose(found[..., 1].ravel(), [0, 1 / 3, 2 / 3, 1])
 
 
 def test_random_crop_takes_parts_from_everywhere() -> None:
