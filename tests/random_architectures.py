@@ -177,6 +177,18 @@ ARGUMENTS: dict[str, Callable[[Random], dict[str, Any]]] = {
 }
 """Arguments worth varying; other layers get the least that they need."""
 
+OF_METRICS: dict[str, dict[str, Any]] = {
+    "iou": {"target_class_ids": [0, 2]},
+    "precision_at_recall": {"recall": 0.5},
+    "recall_at_precision": {"precision": 0.5},
+    "sensitivity_at_specificity": {"specificity": 0.5},
+    "specificity_at_sensitivity": {"sensitivity": 0.5},
+}
+"""What metrics must be given."""
+
+REDUCED = ("sum", "mean_with_sample_weight", "mean")
+"""Other reductions of losses than the usual one."""
+
 
 class RandomArchitecture:
     """A config that compiles: layers are proposed one after the other, and those that are refused are left out.
@@ -298,7 +310,7 @@ class RandomArchitecture:
             flat = ["all"]
         self.layers.append({"type": "dense", "name": "code", "units": 4, "activation": "tanh", "inputs": flat})
         chosen = list(random.permutation(list(HEADS)))[: 1 if random.random() < 0.6 else 2]
-        losses: dict[str, str] = {}
+        losses: dict[str, dict[str, Any]] = {}
         for name in map(str, chosen):
             source = "code"
             if name == "speech":
@@ -309,7 +321,9 @@ class RandomArchitecture:
             activations, fitting = HEADS[name]
             head = {"units": 3, "activation": _choice(random, *activations), "inputs": [source]}
             self.layers.append({"type": "dense", "name": name, **head})
-            losses[name] = _choice(random, *fitting)
+            losses[name] = {"type": _choice(random, *fitting)}
+            if name not in ("question", "value") and random.random() < 0.2:
+                losses[name]["reduction"] = _choice(random, *REDUCED)
         optimizers = [name for name in OPTIMIZERS.names() if name not in DISCONTINUOUS]
         metrics = METRICS.names()
         self.config: dict[str, Any] = {
@@ -319,7 +333,8 @@ class RandomArchitecture:
             "metrics": {},
         }
         for name in chosen:
-            metric = metrics[int(random.integers(len(metrics)))]
+            kind = metrics[int(random.integers(len(metrics)))]
+            metric = {"type": kind, **OF_METRICS.get(kind, {})}
             with_metric = {**self.config, "metrics": {**self.config["metrics"], str(name): [metric]}}
             try:
                 build_program(Config.model_validate(with_metric), self.given)
