@@ -10,7 +10,20 @@ from trainer_cli.parts.layer import Layer
 from trainer_cli.parts.regularizer import RegularizerField
 
 
-class Recurring(Layer):
+class OverTime(Layer):
+    """A layer that takes the steps of a sequence one after the other."""
+
+    return_sequences: bool = Field(default=False, description="whether the outputs of all steps are returned")
+    go_backwards: bool = Field(
+        default=False, description="whether the last step comes first; a returned sequence begins with it"
+    )
+    stateful: bool = Field(
+        default=False,
+        description="whether the rows of a batch go on from the same rows of the batch before; needs `shuffle: false`",
+    )
+
+
+class Recurring(OverTime):
     """A layer that reads its own last output at every step, through a kernel of its own."""
 
     recurrent_initializer: InitializerField = Field(
@@ -28,12 +41,4 @@ class Recurring(Layer):
         ge=0,
         lt=1,
         description="fraction of the last outputs dropped in training where they are read, the same ones at every step",
-    )
-    return_sequences: bool = Field(default=False, description="whether the outputs of all steps are returned")
-    go_backwards: bool = Field(
-        default=False, description="whether the last step comes first; a returned sequence begins with it"
-    )
-    stateful: bool = Field(
-        default=False,
-        description="whether the rows of a batch go on from the same rows of the batch before; needs `shuffle: false`",
     )

@@ -10,7 +10,7 @@ from pydantic import Field, WithJsonSchema, field_validator
 from trainer_cli.ir.graph import Value
 from trainer_cli.parts.families import LAYERS, PART_OF
 from trainer_cli.parts.layer import Layer, LayerField, LayerScope
-from trainer_cli.parts.recurring import Recurring
+from trainer_cli.parts.recurring import OverTime, Recurring
 from trainer_cli.parts.wrapper import InnerScope, check_inside
 
 STACKED = ("stacked_rnn_cells", "stackedRNNCells", "StackedRNNCells")
@@ -23,7 +23,7 @@ OWN = ("return_sequences", "go_backwards", "stateful", "zero_output_for_mask")
 """What this layer says for all of its cells."""
 
 
-class Rnn(Layer):
+class Rnn(OverTime):
     """Runs a cell over the steps of a sequence, or several, each taking at every step what the one before gives:
     `(batch, time, features)` → `(batch, units)` of the last cell, with `return_sequences` `(batch, time, units)`.
 
@@ -37,14 +37,6 @@ class Rnn(Layer):
 
     cell: Annotated[list[LayerField], Field(min_length=1), WithJsonSchema(ONE_OR_SEVERAL)] = Field(
         description="the recurrent cell, or a list of several, each taking what the one before gives"
-    )
-    return_sequences: bool = Field(default=False, description="whether the outputs of all steps are returned")
-    go_backwards: bool = Field(
-        default=False, description="whether the last step comes first; a returned sequence begins with it"
-    )
-    stateful: bool = Field(
-        default=False,
-        description="whether the rows of a batch go on from the same rows of the batch before; needs `shuffle: false`",
     )
     zero_output_for_mask: bool = Field(
         default=False, description="whether the output is zeros, not the last one, at steps that are left out"
