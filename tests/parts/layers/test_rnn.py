@@ -94,9 +94,9 @@ def test_libraries_ways_to_give_cells_mean_the_same() -> None:
         ({"cell": "flatten"}, "a recurrent layer, not `flatten`", ("cell",)),
         ({"cell": [LSTM, {**GRU, "return_sequences": True}]}, "a cell has no `return_sequences`", ("cell",)),
         (
-            {"cell": {"type": "conv_lstm1d", "filters": 2, "kernel_size": 1}, "stateful": True},
+            {"cell": {"type": "conv_lstm1d", "filters": 2, "kernel_size": 1}, "zero_output_for_mask": True},
             "knows no",
-            ("stateful",),
+            ("zero_output_for_mask",),
         ),
     ],
     ids=str,
