@@ -9,6 +9,7 @@ from typing import Any
 
 from trainer_cli.data.arrays import ArrayFile, ArrayHeader, ArrayKey, NextRows, read_header
 from trainer_cli.data.files import expand, reading
+from trainer_cli.data.room import check_room
 from trainer_cli.data.source import Origin, joined
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
@@ -73,8 +74,10 @@ class ArrayFiles(ArrayFile):
         yield following
 
     def read(self, key: ArrayKey) -> np.ndarray:
+        header = self.header(key)
+        check_room(header.size, self.place(key))
         with self.rows(key) as following:
-            return following(self.header(key).shape[0])
+            return following(header.shape[0])
 
     def _each(self, key: ArrayKey) -> list[tuple[Path, ArrayHeader, int]]:
         """The files of an array, each with its header and the place of its first element. Raises DataError."""

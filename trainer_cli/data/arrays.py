@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tokenize
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -18,6 +19,9 @@ ArrayKey: TypeAlias = str | tuple[str, ...]
 
 NextRows: TypeAlias = "Callable[[int], np.ndarray]"
 """Reads so many rows more of an array."""
+
+
+_MOST_AXES = 32
 
 
 class ArrayHeader(NamedTuple):
@@ -43,7 +47,9 @@ def read_header(file: IO[bytes], place: str) -> ArrayHeader:
         if version not in ((1, 0), (2, 0)):
             raise DataError(f"{place}: NPY format {version[0]}.{version[1]} is not supported")
         reads = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, by_column, dtype = reads(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of arrays that Python 2 wrote
+            shape, by_column, dtype = reads(file)
     # What NumPy raises for a damaged header depends on the place of the damage.
     except (ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, tokenize.TokenError) as error:
         reason = (str(error).strip() or "it cannot be read").splitlines()[0][:200]
@@ -52,6 +58,8 @@ def read_header(file: IO[bytes], place: str) -> ArrayHeader:
         raise DataError(f"{place}: the header of the array is damaged: it is nested too deeply") from None
     if dtype.hasobject:
         raise DataError(f"{place}: holds pickled Python objects, which are never loaded")
+    if len(shape) > _MOST_AXES:
+        raise DataError(f"{place}: has {len(shape)} axes, more than is read")
     if not shape or min(shape) < 1 or dtype.itemsize == 0:
         raise DataError(f"{place}: holds no rows (shape {shape}{'' if dtype.itemsize else f' of type {dtype}'})")
     return ArrayHeader(tuple(int(extent) for extent in shape), dtype, by_column)
@@ -105,7 +113,8 @@ class Arrays(ABC):
         if array.dtype.kind != "U":
             return self.numbers(key)
         # Elements are stored as numbers of letters, and a damaged file has such as there are none of.
-        if (np.ascontiguousarray(array).view(np.dtype("u4").newbyteorder(array.dtype.byteorder)) > 0x10FFFF).any():
+        letters = np.ascontiguousarray(array).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+        if (letters > 0x10FFFF).any() or (letters >> 11 == 0x1B).any():
             raise DataError(f"{self.place(key)}: holds what is no text")
         return array
 

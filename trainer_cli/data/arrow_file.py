@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from trainer_cli.data.delimited import Header, Piece, is_missing, numbers_of, refuse_gap
 from trainer_cli.data.files import reading
+from trainer_cli.data.room import Room, check_room
 from trainer_cli.data.source import Origin
 from trainer_cli.errors import DataError, ResourceError
 from trainer_cli.lazy import np
@@ -42,8 +44,8 @@ class ArrowFile(NamedTuple):
             return self._header(schema)
 
     def _header(self, schema: Any) -> Header:
-        for name in schema.names:
-            if schema.names.count(name) > 1:
+        for name, count in Counter(schema.names).items():
+            if count > 1:
                 raise DataError(f"{self.path}: two columns are called `{name}`")
         return Header(self.path, list(schema.names))
 
@@ -72,10 +74,12 @@ class ArrowFile(NamedTuple):
             claimed = 8 * rows * max(1, len(wanted))
             if claimed > max(_MODEST, _EXPANSION * self.path.stat().st_size):
                 raise DataError(f"{self.path}: its header announces {rows:,} rows, far more than the file holds")
+            if most is None:
+                check_room(claimed, str(self.path))
             found = batches(wanted, most or _ROWS_AT_ONCE)
             if most is None:
                 own = pa.schema([schema.field(name) for name in wanted])
-                tables = iter([pa.Table.from_batches(list(found), own)])
+                tables = iter([pa.Table.from_batches(list(_watched(found, str(self.path))), own)])
             else:
                 tables = (pa.Table.from_batches([each]) for each in found)
             for batch in tables:
@@ -166,6 +170,15 @@ class ArrowFile(NamedTuple):
         found = pa.ipc.open_file(file)
         batches = (found.get_batch(number) for number in range(found.num_record_batches))
         return found.schema, 0, lambda names, most: _cut(batches, names, most)
+
+
+def _watched(batches: Any, place: str) -> Iterator[Any]:
+    """The batches, as long as memory has room for them."""
+    room, rows = Room(place), 0
+    for batch in batches:
+        rows += batch.num_rows
+        room.check(rows)
+        yield batch
 
 
 def _cut(batches: Any, names: list[str], most: int) -> Iterator[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -15,6 +16,7 @@ from sys import intern
 from typing import NamedTuple
 
 from trainer_cli.data.files import nearest, not_utf8, open_bytes, shown
+from trainer_cli.data.room import Room
 from trainer_cli.data.source import Origin
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
@@ -40,24 +42,25 @@ class Header(NamedTuple):
 
     def matching(self, wanted: Sequence[str]) -> list[str]:
         """The wanted columns, patterns replaced by the names that match. Raises DataError if one is missing."""
-        found: list[str] = []
+        found: dict[str, None] = {}  # each once, in order
+        there = set(self.names)
         for name in wanted:
-            pattern = name not in self.names and any(character in name for character in "*?[")
+            pattern = name not in there and any(character in name for character in "*?[")
             matching = [each for each in self.names if fnmatchcase(each, name)] if pattern else [name]
             if not matching:
                 raise DataError(f"{self.path}: no column matches `{name}`", hint=nearest(name, self.names, "columns"))
-            found.extend(each for each in matching if each not in found)
-        self.positions(found)
-        return found
+            found.update(dict.fromkeys(matching))
+        self.positions(list(found))
+        return list(found)
 
     def positions(self, wanted: Sequence[str]) -> list[int]:
         """Where the wanted columns stand in a row. Raises DataError if one is missing."""
-        missing = [name for name in wanted if name not in self.names]
+        places = {name: position for position, name in enumerate(self.names)}
+        missing = [name for name in wanted if name not in places]
         if len(missing) == len(wanted) and all(map(is_number, self.names)):
             raise _no_header(self.path)
         if missing:
             raise DataError(f"{self.path}: no column `{missing[0]}`", hint=nearest(missing[0], self.names, "columns"))
-        places = {name: position for position, name in enumerate(self.names)}
         return [places[name] for name in wanted]
 
 
@@ -117,9 +120,11 @@ class DelimitedFile(NamedTuple):
         texts: list[list[str]] = [[] for _ in outputs]
         starts: list[int] = []
         at_once = _ROWS_AT_ONCE if most is None else min(most, _ROWS_AT_ONCE)
+        room = Room(str(self.path))
         while (most is None or len(starts) < most) and (rows := list(islice(records, at_once))):
             before = len(starts)
             starts.extend(start for start, _ in rows)
+            room.check(len(starts))
             columns = list(zip(*(record for _, record in rows), strict=True))
             if len(starts) > len(values):
                 values.resize((2 * len(values), len(names)), refcheck=False)
@@ -212,8 +217,8 @@ class DelimitedFile(NamedTuple):
 
     def _checked_header(self, cells: list[str]) -> Header:
         names = [cell.strip() for cell in cells]
-        for position, name in enumerate(names):
-            if name and name in names[:position]:
+        for name, count in Counter(names).items():
+            if name and count > 1:
                 if all(map(is_number, names)):
                     raise _no_header(self.path)
                 raise DataError(f"{self.path}: the header names the column `{name}` twice")

@@ -149,9 +149,12 @@ def digest(paths: Sequence[Path]) -> str:
     """sha256 (hexadecimal) of the files' bytes, one file after the other."""
     total = hashlib.sha256()
     for path in paths:
-        with reading(path), path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                total.update(block)
+        with reading(path):
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise DataError(f"{path}: is no regular file, which can be read more than once")
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    total.update(block)
     return total.hexdigest()
 
 

@@ -12,13 +12,13 @@ import json
 import math
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from trainer_cli.data.encoding import Encoding
+from trainer_cli.data.eviction import evict, remove_abandoned, use
 from trainer_cli.data.files import digest, reading
 from trainer_cli.data.source import InputArray, Origin, Source, Split, SplitSpec, Table, TargetArray, joined
 from trainer_cli.data.split_column import SplitColumn
@@ -35,9 +35,6 @@ _BLOCK_BYTES = 1 << 20
 """A block of rows that are shuffled is at most this large."""
 _BYTES_AT_ONCE = 1 << 23
 """What is read or encoded at a time is at most this large, and not more than a block's rows."""
-
-_ABANDONED_SECONDS = 24 * 3600
-"""A conversion that nothing was added to for so long was killed."""
 
 _RAW_BYTES = 8
 """Of a number as it is read."""
@@ -98,6 +95,7 @@ def mapped(cache: Path, source: Source, folder: Path, facts: Any, make: Callable
     found = _opened(place)
     if found is None:
         raise ResourceError(f"cannot read back {place}", hint="choose another folder with TRAINER_CACHE_DIR")
+    evict(cache, _INDEX)
     return found
 
 
@@ -107,7 +105,7 @@ def _made(place: Path) -> Iterator[Path]:
     scratch = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _remove_abandoned(place.parent)
+        remove_abandoned(place.parent)
         yield scratch
         for path in scratch.iterdir():
             with path.open("rb") as file:
@@ -129,16 +127,10 @@ def _made(place: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _remove_abandoned(folder: Path) -> None:
-    for path in folder.glob("*.part"):
-        with suppress(OSError):
-            if time.time() - max(each.stat().st_mtime for each in (path, *path.iterdir())) > _ABANDONED_SECONDS:
-                shutil.rmtree(path, ignore_errors=True)
-
-
 def _opened(place: Path) -> Found | None:
     """What a folder of the cache holds; None if there is none, or if it is damaged."""
     try:
+        use(place / _INDEX)
         index = json.loads((place / _INDEX).read_text(encoding="utf-8"))
         splits = {}
         for name, held in index["splits"].items():

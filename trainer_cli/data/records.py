@@ -57,12 +57,20 @@ def layout_of(values: Sequence[Any], keys: Sequence[str], sequence: SequenceSpec
         if text:
             hint = "say how long a row is, for example `sequence: {length: 80}`"
             raise DataError(f"{where}, key `{keys[0]}`: holds text, which is read as a sequence of tokens", hint=hint)
-        return Layout("numbers", numbers(value, where, keys[0]).shape or (1,))
+        return Layout("numbers", _shape(value, where, keys[0]) or (1,))
     if text:
         return Layout("tokens", (sequence.length,))
     if not isinstance(value, list):
         return Layout("numbers", (1,))
-    return Layout("sequence", (sequence.length, *numbers(value, where, keys[0]).shape[1:]))
+    return Layout("sequence", (sequence.length, *_shape(value, where, keys[0])[1:]))
+
+
+def _shape(value: Any, where: str, key: str) -> tuple[int, ...]:
+    """That of nested lists. Raises DataError if these hold no number."""
+    shape = numbers(value, where, key).shape
+    if 0 in shape:
+        raise DataError(f"{where}, key `{key}`: expected numbers, found lists of nothing, {shown(value)}")
+    return shape
 
 
 class Column:

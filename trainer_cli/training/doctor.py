@@ -118,7 +118,7 @@ def _threads() -> Iterator[Check]:
 
 
 def _memory() -> Iterator[Check]:
-    from trainer_cli.training.memory import free_bytes
+    from trainer_cli.data.room import free_bytes
 
     free = free_bytes()
     yield Check("memory", "ok", "unknown" if free is None else f"{free / 1e9:,.1f} GB free")

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from trainer_cli.data.array_files import ArrayFiles
 from trainer_cli.data.arrays import array_weights
 from trainer_cli.data.files import GREATEST_EXPANSION, digest, open_bytes, read_exactly
+from trainer_cli.data.room import check_room
 from trainer_cli.data.source import (
     INPUT,
     SAMPLE_WEIGHTS,
@@ -88,7 +89,7 @@ class Idx(Source):
     def signature(self, folder: Path) -> Signature:
         images, labels, weights = self._files(folder)["train"]
         with open_bytes(images) as file:
-            shape = _header(file, images)
+            shape = _sound_header(file, images)
         if weights is not None:
             _check_weights(weights, shape[0], images)
         return Signature({INPUT: _image_signature(shape, self.scaling, images)}, () if labels is None else (TARGET,))
@@ -251,6 +252,7 @@ def _blocks(path: Path, most: int) -> Iterator[tuple[int, np.ndarray]]:
 def _read(path: Path) -> np.ndarray:
     with open_bytes(path) as file:
         shape = _sound_header(file, path)
+        check_room(math.prod(shape), str(path))
         content = read_exactly(file, path, math.prod(shape))
     return np.frombuffer(content, np.uint8).reshape(shape)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -13,6 +14,7 @@ from pydantic import Field, model_validator
 from trainer_cli.data.delimited import DelimitedFile, numbers_or_text
 from trainer_cli.data.files import digest, reading, shown
 from trainer_cli.data.pictures import SUFFIXES, Color, Interpolation, Resizing, Size, check_pillow, pixels, size_of
+from trainer_cli.data.room import check_room
 from trainer_cli.data.source import (
     INPUT,
     SAMPLE_WEIGHTS,
@@ -186,7 +188,9 @@ class Images(Source):
         )
 
     def _table(self, listing: _Listing, size: Size, first: Path, total: str, parts: dict[str, Table]) -> Table:
-        values = np.empty((len(listing.files), *size, 3 if self.color == "rgb" else 1), np.uint8)
+        shape = (len(listing.files), *size, 3 if self.color == "rgb" else 1)
+        check_room(math.prod(shape), listing.root)
+        values = np.empty(shape, np.uint8)
         for row, path in enumerate(listing.files):
             found = pixels(path, self.color, self.size, self.resizing, self.interpolation)
             if found.shape[:2] != tuple(size):
@@ -224,7 +228,9 @@ def _images(root: Path) -> Iterator[Path]:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(files):
                 if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                    none = False
-                    yield Path(place, name)
+                    path, none = Path(place, name), False
+                    if path.exists() and not path.is_file():  # a pipe, whose reader waits for ever
+                        raise DataError(f"{path}: is no regular file")
+                    yield path
     if none:
         raise DataError(f"{root}: holds no image ({', '.join(SUFFIXES)})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import Field, model_validator
 from trainer_cli.data.file_source import Name, Names, TokenSource
 from trainer_cli.data.files import expand, nearest, not_utf8, open_bytes, shown
 from trainer_cli.data.records import Column, Layout, SequenceSpec, layout_of
+from trainer_cli.data.room import Room
 from trainer_cli.data.source import (
     INPUT,
     SAMPLE_WEIGHTS,
@@ -34,7 +36,9 @@ from trainer_cli.parts.families import Refusal, refusal
 
 ALIASES = ("jsonl", "ndjson")
 
-_LONGEST_LINE = 1 << 28
+_LONGEST_LINE = 1 << 24
+"""Of a row: as objects it takes up to twenty times this."""
+_HALF_LETTER = re.compile(r"(?<!\\)(?:\\\\)*\\ud[89a-f]")
 _ROWS_LOOKED_AT = 1000
 """Rows among which the signature looks for one whose list is not empty."""
 
@@ -175,8 +179,10 @@ class JsonLines(TokenSource):
             weights = Column([self.sample_weight], Layout("numbers", (1,)), None, False)
         origins = []
         for path, rows in files:
-            lines = []
+            lines: list[int] = []
+            room = Room(str(path))
             for where, record in rows:
+                room.check(len(lines))
                 lines.append(int(where.rpartition(" ")[2]))
                 for column in columns.values():
                     column.add(record, where)
@@ -272,6 +278,9 @@ def records_of(path: Path) -> Iterator[_Row]:
             except (ValueError, RecursionError) as error:
                 words = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
                 raise DataError(f"{where}: {words}") from None
+            # Escapes may spell half a letter, which no output could hold.
+            if "\\u" in text and _HALF_LETTER.search(repr(record)):
+                raise DataError(f"{where}: holds `\\u` escapes of half a letter, which are no text")
             if not isinstance(record, dict):
                 raise DataError(f'{where}: expected an object such as {{"key": 1}}, found {shown(record)}')
             yield where, record

@@ -14,6 +14,7 @@ from pydantic import Field
 from trainer_cli.data.array_source import ROLES, ArraySource
 from trainer_cli.data.arrays import ArrayFile, ArrayHeader, ArrayKey, NextRows, read_header
 from trainer_cli.data.files import GREATEST_EXPANSION, nearest, reading
+from trainer_cli.data.room import check_room
 from trainer_cli.data.source import SAMPLE_WEIGHTS, Origin, SplitSpec
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
@@ -80,18 +81,14 @@ def arrays(path: Path) -> dict[str, ArrayHeader]:
 
 
 class _Archive(ArrayFile):
-    """An open `.npz` file: a zip file whose members are `.npy` files."""
+    """An open `.npz` file: a zip file whose members are `.npy` files. `keys` are the names of the arrays."""
 
     def __init__(self, path: Path, members: zipfile.ZipFile) -> None:
         super().__init__()
         self._path = path
         self._members = members
+        self.keys = [name.removesuffix(".npy") for name in members.namelist() if name.endswith(".npy")]
         self._weight = path.stat().st_size
-
-    @property
-    def keys(self) -> list[str]:
-        """The names of the arrays."""
-        return [name.removesuffix(".npy") for name in self._members.namelist() if name.endswith(".npy")]
 
     def place(self, key: ArrayKey) -> str:
         return f"{self._path}, array `{key}`"
@@ -129,7 +126,7 @@ class _Archive(ArrayFile):
             yield following
 
     def read(self, key: ArrayKey) -> np.ndarray:
-        self.header(key)
+        check_room(self.header(key).size, self.place(key))
         with self._members.open(self._member(key)) as file:
             return np.ascontiguousarray(np.lib.format.read_array(file, allow_pickle=False))
 
@@ -144,6 +141,9 @@ def _opened(path: Path) -> Iterator[_Archive]:
     with reading(path):
         try:
             with zipfile.ZipFile(path) as members:
-                yield _Archive(path, members)
+                archive = _Archive(path, members)
+                if len(set(archive.keys)) < len(archive.keys):
+                    raise DataError(f"{path}: several arrays have the same name")
+                yield archive
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
             raise DataError(f"{path}: is no readable .npz file: {error}") from None
