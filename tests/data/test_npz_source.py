@@ -58,6 +58,19 @@ def test_parts_as_in_keras_s_archives(tmp_path: Path):
     assert new.own_parts == ()
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_new_rows_come_in_blocks_where_they_are_in_one_piece(tmp_path: Path, order: Any):
+    values = np.arange(15.0).reshape(5, 3)
+    save(tmp_path, x=np.asarray(values, order=order))
+    found = list(Npz(path=str(tmp_path / "t.npz"), target=None).blocks(2))
+    assert [table.rows for table in found] == ([2, 2, 1] if order == "C" else [5])
+    assert np.array_equal(np.concatenate([table.inputs[INPUT].values for table in found]), values)
+    mapped = Npz(path="t.npz", target=None).part_blocks(tmp_path, "train", 2)
+    if order == "F":
+        with pytest.raises(DataError, match="is stored column by column"):
+            next(mapped)
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

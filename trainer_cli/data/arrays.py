@@ -32,6 +32,11 @@ class ArrayHeader(NamedTuple):
     by_column: bool
 
     @property
+    def is_by_column(self) -> bool:
+        """Whether a row is not in one piece."""
+        return self.by_column and len(self.shape) > 1
+
+    @property
     def size(self) -> int:
         """The bytes of its elements."""
         found = self.dtype.itemsize

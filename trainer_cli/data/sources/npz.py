@@ -15,7 +15,7 @@ from trainer_cli.data.array_source import ROLES, ArraySource
 from trainer_cli.data.arrays import ArrayFile, ArrayHeader, ArrayKey, NextRows, read_header
 from trainer_cli.data.files import GREATEST_EXPANSION, nearest, reading
 from trainer_cli.data.room import check_room
-from trainer_cli.data.source import SAMPLE_WEIGHTS, Origin, SplitSpec
+from trainer_cli.data.source import SAMPLE_WEIGHTS, Origin, SplitSpec, Table
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 
@@ -49,6 +49,12 @@ class Npz(ArraySource):
     def files(self, folder: Path) -> dict[str, list[Path]]:
         # One archive holds all parts.
         return {"train": [folder / self.path], **{part: [] for part in self.own_parts}}
+
+    def blocks(self, most: int) -> Iterator[Table]:
+        with self._open(Path()) as archive:
+            by_column = any(archive.header(key).is_by_column for key in self._keys("train").each)
+        # Compressed columns can only be read whole.
+        return iter([self.read(Path())]) if by_column else super().blocks(most)
 
     @contextmanager
     def _open(self, folder: Path) -> Iterator[_Archive]:
@@ -111,7 +117,7 @@ class _Archive(ArrayFile):
     @contextmanager
     def rows(self, key: ArrayKey) -> Iterator[NextRows]:
         header = self.header(key)
-        if header.by_column and len(header.shape) > 1:
+        if header.is_by_column:
             raise DataError(
                 f"{self.place(key)}: is stored column by column, and cannot be read in blocks of rows",
                 hint="store `numpy.ascontiguousarray` of it, or leave `memory` out",
