@@ -132,6 +132,26 @@ def test_graphs_without_convolutions_stay_as_they_are() -> None:
     assert lower(graph) is graph
 
 
+@pytest.mark.parametrize(
+    ("space", "window", "strides", "padding", "products"),
+    [
+        ((8, 8), (3, 3), (2, 2), ((0, 1), (0, 1)), 16 * 9),  # for each position of the result, all taps
+        ((9, 8), (1, 1), (2, 2), ((0, 0), (0, 0)), 5 * 4),
+        ((8,), (4,), (2,), ((1, 1),), 4 * 4),
+        ((8,), (3,), (1,), ((1, 1),), 8 * 3),
+    ],
+)
+def test_gradients_of_strided_inputs_multiply_no_holes(
+    space: tuple[int, ...], window: tuple[int, ...], strides: tuple[int, ...], padding: Pads, products: int
+) -> None:
+    lowered = lower(convolutions(space, window, strides, padding, (1,) * len(space), 1, 3, 4))
+    gradients = [value for value in lowered.values if value.op == "convolve_input_gradient"]
+    taps = [
+        math.prod(value.attributes["space"]) * math.prod(map(int, value.operands[1].shape[:-2])) for value in gradients
+    ]
+    assert sum(taps) == products
+
+
 def pooling(space: tuple[int, ...], window: tuple[int, ...], strides: tuple[int, ...], padding: Pads, c: int) -> Graph:
     graph = Graph()
     x = graph.input("x", (BATCH, *space, c))
