@@ -20,7 +20,7 @@ demo: $(VENV)/.installed  ## make .venv, install trainer and train a network on 
 	$(BIN)/trainer fit $(CONFIG)
 
 test: lint  ## lint, then run all tests
-	$(BIN)/python -m pytest -n auto --quiet
+	$(BIN)/python -m pytest -n auto --dist worksteal --quiet
 
 lint: $(VENV)/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .
