@@ -83,7 +83,7 @@ def test_an_epoch_is_that_of_its_batches_the_short_one_among_them(target: str) -
 
 def test_classes_are_of_any_number_whatever_the_units_are() -> None:
     (spec,) = program(NORMALIZED, "circle", inputs=(5,)).targets.values()
-    assert spec == ("labels", ())
+    assert (spec.form, spec.shape, spec.ignored) == ("labels", (), None)
 
 
 @pytest.mark.parametrize(
