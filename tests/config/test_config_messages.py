@@ -293,3 +293,8 @@ def test_control_characters_never_reach_the_terminal():
 def test_hints_of_several_lines_are_indented():
     problem = Problem("m", hint="add to the config:\nloss: mse")
     assert render([problem]) == "m\n  hint: add to the config:\n        loss: mse"
+
+
+@pytest.mark.parametrize("key", ["(", "(x", "(single)", "(by output)"])
+def test_a_key_may_look_like_anything(key):
+    assert f"c.yaml:2:1: unknown key `{key}`" in rendered(f'"{key}": 1')

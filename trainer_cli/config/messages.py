@@ -84,6 +84,7 @@ _OTHER_WAYS = {
     "weighted_metrics": "write `{type: accuracy, weighted: true}` among the `metrics`",
     "sample_weights": "name the column or array under `data`: `sample_weight: …`",
 }
+_FORMS = ("(single)", "(by output)")  # what the schema calls the forms of a field, which are no steps of a path
 _SHOWN = 60  # characters of a value that a message quotes
 _QUOTED = 100  # characters of a line that are quoted
 _LINE = 1500  # characters of a line of a message
@@ -118,8 +119,10 @@ def problems_of(error: ValidationError, tree: SourceTree, model: type[BaseModel]
 
 
 def _located(details: Any, tree: SourceTree) -> _Error:
-    location = tuple(step for step in details["loc"] if not str(step).startswith("("))
-    kind = details["type"]
+    kind, steps = details["type"], details["loc"]
+    # A key that is refused is the user's, whatever it looks like.
+    keys = len(steps) - (kind == "extra_forbidden")
+    location = tuple(step for place, step in enumerate(steps) if step not in _FORMS or place >= keys)
     at = location[:-1] if kind in ("extra_forbidden", "missing") else location
     path, node, _ = tree.find(at)
     branch = None
