@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +18,11 @@ WORK_PER_THREAD = 1_000_000
 TRIAL_INTERVAL = 24
 """Calls after which another number of threads is tried for one call."""
 
-MEMORY = 0.3
-"""Weight of the newest call in the remembered speed."""
+FIRST_INTERVAL = 4
+"""The same at first; it doubles with every trial."""
+
+REMEMBERED = 2
+"""Calls with a number of threads whose speeds are remembered."""
 
 SHORTEST = 1e-3
 """Seconds below which a call says nothing about speed."""
@@ -56,36 +60,55 @@ def available_cores() -> int:
 
 
 class ThreadChoice:
-    """Chooses among 1, 2, 4, … threads up to a limit by the speed that each had."""
+    """Chooses among 1, 2, 4, … threads up to a limit by the speed that each had, the best of its last few calls.
+
+    The first call is not counted: it touches memory for the first time. Each number is tried more than once, because
+    one call that another process disturbed says nothing; later ever more rarely.
+    """
 
     def __init__(self, limit: int) -> None:
         self.candidates = sorted({limit, *(1 << power for power in range(limit.bit_length()) if 1 << power <= limit)})
-        self._speed: dict[int, float] = {}
+        self._speeds: dict[int, deque[float]] = {number: deque(maxlen=REMEMBERED) for number in self.candidates}
+        self._asked = dict.fromkeys(self.candidates, 0)
         self._best = limit
         self._calls = 0
+        self._trials = 0
+        self._interval = FIRST_INTERVAL
+        self._next_trial = 0
 
     def next(self) -> int:
         """The number for the next call."""
         self._calls += 1
+        if self._calls == 1:
+            return self._best
         place = self.candidates.index(self._best)
-        neighbours = [n for n in self.candidates[max(0, place - 1) : place + 2] if n != self._best]
-        untried = [n for n in neighbours if n not in self._speed]
-        if untried and self._best in self._speed:
-            return untried[0]
-        if neighbours and self._calls % TRIAL_INTERVAL == 0:
-            trial = self._calls // TRIAL_INTERVAL
-            other = neighbours[trial % len(neighbours)]
-            if self._speed.get(other, 0.0) > HOPELESS * self._speed.get(self._best, 0.0) or trial % 10 == 0:
-                return other
-        return self._best
+        near = self.candidates[max(0, place - 1) : place + 2]
+        number = min(near, key=lambda each: (self._asked[each], each != self._best))
+        if self._asked[number] >= REMEMBERED:
+            number = self._trial([each for each in near if each != self._best])
+        self._asked[number] += 1
+        return number
+
+    def _trial(self, others: list[int]) -> int:
+        """Another number if it is time to try one, else the best."""
+        if not others or self._calls < self._next_trial:
+            return self._best
+        self._next_trial = self._calls + self._interval
+        self._interval = min(2 * self._interval, TRIAL_INTERVAL)
+        self._trials += 1
+        other = others[self._trials % len(others)]
+        promising = self._speed(other) > HOPELESS * self._speed(self._best) or self._trials % 10 == 0
+        return other if promising else self._best
+
+    def _speed(self, number: int) -> float:
+        return max(self._speeds[number], default=0.0)
 
     def observe(self, threads: int, rows: int, seconds: float) -> None:
         """Remember how fast a call was."""
-        if seconds < SHORTEST or rows == 0:
+        if seconds < SHORTEST or rows == 0 or self._calls == 1:
             return
-        speed, known = rows / seconds, self._speed.get(threads)
-        self._speed[threads] = speed if known is None else (1 - MEMORY) * known + MEMORY * speed
-        self._best = max(self._speed, key=self._speed.__getitem__)
+        self._speeds[threads].append(rows / seconds)
+        self._best = max(self.candidates, key=lambda number: (self._speed(number), number == self._best))
 
 
 def spread(cores: Sequence[int], thread: int) -> None:
