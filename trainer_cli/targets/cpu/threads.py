@@ -62,17 +62,17 @@ def available_cores() -> int:
 class ThreadChoice:
     """Chooses among 1, 2, 4, … threads up to a limit by the speed that each had, the best of its last few calls.
 
-    The first call is not counted: it touches memory for the first time. Each number is tried more than once, because
-    one call that another process disturbed says nothing; later ever more rarely.
+    The first call, with the limit, is not counted: it touches memory for the first time. The second tries fewer, the
+    third the limit again. While fewer than the limit are the best, which a disturbed call may feign, more are tried
+    soon again.
     """
 
     def __init__(self, limit: int) -> None:
         self.candidates = sorted({limit, *(1 << power for power in range(limit.bit_length()) if 1 << power <= limit)})
         self._speeds: dict[int, deque[float]] = {number: deque(maxlen=REMEMBERED) for number in self.candidates}
-        self._asked = dict.fromkeys(self.candidates, 0)
-        self._best = limit
-        self._calls = 0
-        self._trials = 0
+        self._asked: set[int] = set()
+        self._limit = self._best = limit
+        self._calls = self._trials = 0
         self._interval = FIRST_INTERVAL
         self._next_trial = 0
 
@@ -82,23 +82,27 @@ class ThreadChoice:
         if self._calls == 1:
             return self._best
         place = self.candidates.index(self._best)
-        near = self.candidates[max(0, place - 1) : place + 2]
-        number = min(near, key=lambda each: (self._asked[each], each != self._best))
-        if self._asked[number] >= REMEMBERED:
-            number = self._trial([each for each in near if each != self._best])
-        self._asked[number] += 1
+        others = [number for number in self.candidates[max(0, place - 1) : place + 2] if number != self._best]
+        untried = [number for number in (*others, self._best) if number not in self._asked]
+        number = untried[0] if untried else self._trial(others)
+        self._asked.add(number)
         return number
 
     def _trial(self, others: list[int]) -> int:
         """Another number if it is time to try one, else the best."""
-        if not others or self._calls < self._next_trial:
+        first = self._next_trial == 0
+        if not others or (self._calls < self._next_trial and not first):
             return self._best
-        self._next_trial = self._calls + self._interval
+        interval = TRIAL_INTERVAL if self._best == self._limit else self._interval
         self._interval = min(2 * self._interval, TRIAL_INTERVAL)
+        self._next_trial = self._calls + interval
+        if first:
+            return self._best
         self._trials += 1
         other = others[self._trials % len(others)]
-        promising = self._speed(other) > HOPELESS * self._speed(self._best) or self._trials % 10 == 0
-        return other if promising else self._best
+        known = len(self._speeds[other]) == REMEMBERED
+        hopeless = known and self._speed(other) < HOPELESS * self._speed(self._best) and self._trials % 10 != 0
+        return self._best if hopeless else other
 
     def _speed(self, number: int) -> float:
         return max(self._speeds[number], default=0.0)
