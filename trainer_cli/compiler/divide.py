@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import Graph, Value, copy_into, reachable
+from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
 from trainer_cli.ir.ops.products import labels
 from trainer_cli.ir.primitive import BATCH
 
@@ -20,6 +20,7 @@ LEAST_TERMS = 64
 """Terms of a part: each part's sums are stored once, which takes about as long as one term."""
 
 MOST_PARTS = 16
+"""As many threads can share the sums; more parts are more partial sums to add."""
 
 GAIN = 4
 """How many times as many floats as all partial sums the weight must have."""
@@ -32,7 +33,6 @@ def divide(graph: Graph, batch_size: int) -> Graph:
     parts = {value: _parts(value, graph, readers, batch_size) for value in values}
     if not any(count > 1 for count in parts.values()):
         return graph
-    result = Graph()
 
     def rewrite(value: Value, operands: tuple[Value, ...]) -> Value | None:
         count = parts[value]
@@ -42,13 +42,10 @@ def divide(graph: Graph, batch_size: int) -> Graph:
         terms, columns = (int(extent) for extent in weight.shape)
         x = ir.reshape(x, (BATCH, count, terms // count))
         weight = ir.reshape(weight, (count, terms // count, columns))
-        sums = result.emit("contract", (x, weight), specification="bpk,pkn->bpn", shared="p")
+        sums = x.graph.emit("contract", (x, weight), specification="bpk,pkn->bpn", shared="p")
         return ir.reduce_sum(sums, 1)
 
-    copied = copy_into(result, values, {}, rewrite)
-    result.outputs = {name: copied[value] for name, value in graph.outputs.items()}
-    result.updates = {name: copied[value] for name, value in graph.updates.items()}
-    return result
+    return rewritten(graph, rewrite)
 
 
 def _parts(value: Value, graph: Graph, readers: Counter[Value], batch_size: int) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import Graph, Value, copy_into, reachable
+from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
 from trainer_cli.ir.ops.convolution import GEOMETRY
 from trainer_cli.ir.primitive import Dimension, Shape
 
@@ -28,7 +28,6 @@ def lower(graph: Graph) -> Graph:
     values = reachable(graph.roots())
     if not any(value.op in _CONVOLUTIONS for value in values):
         return graph
-    result = Graph()
     matrices = _Matrices(values)
 
     def rewrite(value: Value, operands: tuple[Value, ...]) -> Value | None:
@@ -36,10 +35,7 @@ def lower(graph: Graph) -> Graph:
             return _RULES[value.op](value, matrices, *operands)
         return matrices.rewrite(value, operands)
 
-    copied = copy_into(result, values, {}, rewrite)
-    result.outputs = {name: copied[value] for name, value in graph.outputs.items()}
-    result.updates = {name: copied[value] for name, value in graph.updates.items()}
-    return result
+    return rewritten(graph, rewrite)
 
 
 class _Matrices:

@@ -111,6 +111,7 @@ def split_of(shape: Shape) -> Split:
 
 
 def _split(kernel: Kernel) -> Split:
+    """By what its domain is, unless the root names the axis that threads share."""
     root = kernel.root
     if root is not None and "shared" in root.attributes:
         return Split("parts", int(label_extents(root)[root.attributes["shared"]]), 1)

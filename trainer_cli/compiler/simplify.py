@@ -13,7 +13,7 @@ from typing import Any
 from trainer_cli.compiler.kernels import storage
 from trainer_cli.compiler.verify import verify_graph
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import LEAVES, Graph, Value, copy_into, reachable
+from trainer_cli.ir.graph import LEAVES, Graph, Value, reachable, rewritten
 from trainer_cli.ir.primitive import BATCH, Context, Shape
 from trainer_cli.lazy import np
 
@@ -32,18 +32,9 @@ def simplify(graph: Graph) -> Graph:
             replaced[value] = _rewrite(result, known, value, operands)
     result.outputs = {name: replaced[value] for name, value in graph.outputs.items()}
     result.updates = {name: replaced[value] for name, value in graph.updates.items()}
-    clean = _prune(result)
+    clean = rewritten(result)  # rewriting leaves values behind that nobody needs
     _keep_old_values(clean)
     verify_graph(clean)
-    return clean
-
-
-def _prune(graph: Graph) -> Graph:
-    """The graph without values that rewriting left behind unused."""
-    clean = Graph()
-    copied = copy_into(clean, reachable(graph.roots()), {})
-    clean.outputs = {name: copied[value] for name, value in graph.outputs.items()}
-    clean.updates = {name: copied[value] for name, value in graph.updates.items()}
     return clean
 
 

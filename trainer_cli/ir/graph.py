@@ -249,3 +249,12 @@ def copy_into(
                     new = target._append(value.op, operands, value.attributes, value.shape, value.dtype)
         substitution[value] = new
     return substitution
+
+
+def rewritten(graph: Graph, rewrite: Callable[[Value, tuple[Value, ...]], Value | None] | None = None) -> Graph:
+    """A new graph with the same outputs and updates, without values that none of them needs; `rewrite` as above."""
+    result = Graph()
+    copied = copy_into(result, reachable(graph.roots()), {}, rewrite)
+    result.outputs = {name: copied[value] for name, value in graph.outputs.items()}
+    result.updates = {name: copied[value] for name, value in graph.updates.items()}
+    return result

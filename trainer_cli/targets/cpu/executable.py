@@ -17,9 +17,9 @@ from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Graph
 from trainer_cli.targets.cpu.aligned import aligned_floats
-from trainer_cli.targets.cpu.core_cache import second_level_cache
 from trainer_cli.targets.cpu.plan import Plan
 from trainer_cli.targets.cpu.plan_source import write_plan
+from trainer_cli.targets.cpu.processor import second_level_cache
 from trainer_cli.targets.cpu.threads import ThreadChoice, thread_limit
 from trainer_cli.targets.target import Outputs, Slice, State, Totals
 

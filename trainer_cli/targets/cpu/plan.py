@@ -17,8 +17,8 @@ from trainer_cli.ir.graph import Graph, Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.targets.cpu.aligned import aligned_bytes
 from trainer_cli.targets.cpu.build import build
-from trainer_cli.targets.cpu.core_cache import second_level_cache
 from trainer_cli.targets.cpu.plan_source import RUNTIME, reads_bytes, write_plan
+from trainer_cli.targets.cpu.processor import second_level_cache
 from trainer_cli.targets.cpu.program import Word
 from trainer_cli.targets.cpu.threads import cores_from_here, spread
 from trainer_cli.targets.target import Outputs, Totals

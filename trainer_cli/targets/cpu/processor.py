@@ -1,4 +1,5 @@
-"""Nothing in; the processor that code is generated for, this machine's or a narrower one that is asked for, out.
+"""Nothing in; the processor that code is generated for, this machine's or a narrower one that is asked for, and its
+cache out.
 
 Numba's own variables ask for another: `NUMBA_CPU_NAME`, and `NUMBA_CPU_FEATURES` in LLVM's words (`+avx2,-avx512f`),
 which change what the machine has. Code for what it has not ends in a fault; code for less lets a test, or somebody who
@@ -9,12 +10,16 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import llvmlite.binding as llvm
 
 _TELLING = ("avx2", "fma", "avx512f", "avx512bf16", "avx512fp16", "amx-bf16", "neon", "sve", "sve2")
 """Features of processors that decide how fast matrix products are."""
+
+_CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+_USUAL_CACHE = 1 << 20
 
 
 class Processor(NamedTuple):
@@ -46,6 +51,19 @@ def processor() -> Processor:
     known = features()
     floats = 16 if "avx512f" in known else 8 if "avx" in known else 4
     return Processor(name(), tuple(feature for feature in _TELLING if feature in known), floats)
+
+
+@cache
+def second_level_cache() -> int:
+    """Bytes of a core's second-level cache; a usual size where the machine does not tell."""
+    for folder in sorted(_CACHES.glob("index*")):
+        try:
+            level, size = (folder / "level").read_text().strip(), (folder / "size").read_text().strip()
+        except OSError:
+            continue
+        if level == "2" and size.endswith("K") and size[:-1].isdigit():
+            return int(size[:-1]) << 10
+    return _USUAL_CACHE
 
 
 def _all() -> dict[str, bool]:

@@ -68,7 +68,7 @@ def _write_product(writer: KernelWriter, root: Value, product: MatrixProduct) ->
     else:
         bounds = ("0", "1" if product.rows is None else product.rows.count("rows"))
     if not shared and not any(is_shared(root, axis) for axis in product.loops):
-        # No loop runs over the first axis, whose extent is 1: one thread has it, the others have nothing.
+        # No loop runs over the shared axis, whose extent is 1: one thread has it, the others have nothing.
         main.add("if begin == end:")
         main.add("    return")
     _product_loops(main, product, root, loop_names, bounds, depth, (a, b), parameters)

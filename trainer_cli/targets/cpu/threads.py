@@ -74,7 +74,8 @@ class ThreadChoice:
         self._limit = self._best = limit
         self._calls = self._trials = 0
         self._interval = FIRST_INTERVAL
-        self._next_trial = 0
+        # The calls at the beginning, which try fewer threads and the limit, count as one trial.
+        self._tried_at = FIRST_INTERVAL
 
     def next(self) -> int:
         """The number for the next call."""
@@ -90,14 +91,11 @@ class ThreadChoice:
 
     def _trial(self, others: list[int]) -> int:
         """Another number if it is time to try one, else the best."""
-        first = self._next_trial == 0
-        if not others or (self._calls < self._next_trial and not first):
-            return self._best
         interval = TRIAL_INTERVAL if self._best == self._limit else self._interval
-        self._interval = min(2 * self._interval, TRIAL_INTERVAL)
-        self._next_trial = self._calls + interval
-        if first:
+        if not others or self._calls - self._tried_at < interval:
             return self._best
+        self._tried_at = self._calls
+        self._interval = min(2 * self._interval, TRIAL_INTERVAL)
         self._trials += 1
         other = others[self._trials % len(others)]
         known = len(self._speeds[other]) == REMEMBERED
