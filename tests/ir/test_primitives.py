@@ -287,6 +287,30 @@ FLAGS = batch(random.integers(0, 2, (3, 4)).astype(bool))
 OTHER_FLAGS = batch(random.integers(0, 2, (3, 4)).astype(bool))
 COUNTS = batch(random.integers(-3, 4, (3, 4)).astype(np.int32))
 
+
+def subtotal_examples() -> list[Example]:
+    """Sums over 11 rows as those over the first 8, the other 3 and none."""
+
+    def example(op: str, operands: tuple[Operand, ...], whole_sum: Callable[..., Any], **attributes: Any) -> Example:
+        def expected(*arrays: Any) -> Any:
+            parts = [whole_sum(*(array[first : first + 8] for array in arrays)) for first in (0, 8)]
+            return np.stack([*parts, np.zeros_like(parts[0])])
+
+        return use(emit("subtotals", sum=op, rows=8, count=3, **attributes), *operands, expected=expected, label=op)
+
+    def taps(x: Any, adjoint: Any) -> Any:
+        return np.stack([np.einsum("btc,btf->cf", x[:, n : n + 3], adjoint) for n in range(2)]).reshape(4, 3)
+
+    x, y = batch(spread(11, 4)), batch(spread(11, 2))
+    specification, geometry = "bi,bo->io", {**GEOMETRIES[0], "strides": (1,), "padding": ((0, 0),), "dilation": (1,)}
+    line, adjoint = batch(spread(11, 4, 2)), batch(spread(11, 3, 3))
+    return [
+        example("contract", (x, y), lambda x, y: np.einsum(specification, x, y), specification=specification),
+        example("reduce_sum", (line,), lambda x: x.sum((0, 1)), axes=(0, 1)),
+        example("convolve_kernel_gradient", (line, adjoint), taps, window=(2,), flat=True, **geometry),
+    ]
+
+
 EXAMPLES: dict[str, list[Example]] = {
     "add": [use(ir.add, A, B, expected=np.add)],
     "subtract": [use(ir.subtract, A, B, expected=np.subtract)],
@@ -420,6 +444,7 @@ EXAMPLES: dict[str, list[Example]] = {
             "bi,i->bi": (batch(spread(3, 4)), whole(spread(4))),
         }.items()
     ],
+    "subtotals": subtotal_examples(),
     "convolve": convolution_examples(),
     "convolve_input_gradient": adjoint_examples("input"),
     "convolve_kernel_gradient": adjoint_examples("kernel"),
@@ -439,7 +464,7 @@ EXAMPLES: dict[str, list[Example]] = {
 ALL = [pytest.param(op, each, id=f"{op}-{i}") for op, listed in EXAMPLES.items() for i, each in enumerate(listed)]
 
 # Primitives without a gradient rule: of these the result is a float that depends on a float all the same.
-STOPS = {"stop_gradient", "window_max_gradient"}
+STOPS = {"stop_gradient", "window_max_gradient", "subtotals"}
 FLAT = {"sign", "floor", "constant", "random_uniform"}
 DISCRETE = {"equal", "not_equal", "less", "less_equal", "logical_and", "logical_or", "logical_not", "argmax", "iota"}
 
@@ -490,8 +515,8 @@ def test_gradient_is_what_finite_differences_say(op: str, example: Example) -> N
 
 @pytest.mark.parametrize("op", sorted(STOPS))
 def test_gradient_stops(op: str) -> None:
-    (example,) = EXAMPLES[op]
-    assert all((gradient == 0).all() for gradient in compute_gradients(example.build, *example.operands))
+    for example in EXAMPLES[op]:
+        assert all((gradient == 0).all() for gradient in compute_gradients(example.build, *example.operands))
 
 
 def float_of(*shape: Any) -> Callable[[Graph], Value]:
@@ -586,6 +611,13 @@ REFUSALS: dict[str, list[Refusal]] = {
         for specification in ("bi,jo->bo", "bi,io->b", "bi,io->bx", "b,io->bo", "bb,io->bo", "bi,oi->bo", "bi,io->ob")
     ]
     + [([ROWS, int_of(4, 2)], {"specification": "bi,io->bo"}), ([ROWS], {"specification": "bi,io->bo"})],
+    "subtotals": [
+        ([ROWS], {"sum": "reduce_sum", "rows": 0, "count": 1, "axes": (0,)}),
+        ([ROWS], {"sum": "reduce_sum", "rows": 8, "count": 0, "axes": (0,)}),
+        ([ROWS], {"sum": "reduce_sum", "rows": 8, "count": 1, "axes": (1,)}),
+        ([int_of(BATCH, 4)], {"sum": "reduce_sum", "rows": 8, "count": 1, "axes": (0,)}),
+        ([ROWS, TABLE_OF_4], {"sum": "contract", "rows": 8, "count": 1, "specification": "bi,io->bo"}),
+    ],
     "convolve": [
         ([LINE, float_of(3, 3, 4)], CONVOLUTION),
         ([LINE, float_of(6, 2, 4)], CONVOLUTION),

@@ -40,7 +40,7 @@ def _groups(region: Region, partition: Partition, batch_size: int, room: int) ->
     open_group, weights = False, dict[Value, int]()
     for kernel in region.kernels:
         by_rows = partition.splits[kernel].kind == "rows"
-        read = {storage(value): row_bytes(value) for value in _touched(kernel) if not value.batched}
+        read = {storage(value): row_bytes(value) for value in _touched(kernel) if _stays(value)}
         if not (by_rows and open_group and sum((weights | read).values()) <= room):
             groups.append(Group())
             open_group, weights = by_rows, {}
@@ -61,6 +61,11 @@ def _rows(kernels: list[Kernel], room: int, batch_size: int) -> int:
     loops = any(kernel.inner is not None for kernel in kernels)
     rows = max(fitting, LEAST_ROWS_OF_LOOPS if loops else LEAST_ROWS)
     return rows if rows < batch_size else 0
+
+
+def _stays(value: Value) -> bool:
+    """Whether every chunk touches all of a value: of subtotals each has its own."""
+    return not value.batched and value.op != "subtotals"
 
 
 def _touched(kernel: Kernel) -> list[Value]:

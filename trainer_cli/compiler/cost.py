@@ -13,6 +13,7 @@ from trainer_cli.compiler.kernels import Kernel, storage
 from trainer_cli.compiler.memory import ITEM_SIZE, elements
 from trainer_cli.ir.graph import Graph, Value, reachable
 from trainer_cli.ir.ops.products import label_extents
+from trainer_cli.ir.ops.subtotals import summed
 from trainer_cli.ir.primitive import BATCH
 
 
@@ -51,6 +52,8 @@ def operations_of(value: Value, batch_size: int) -> int:
         return 2 * math.prod(extents)
     if value.op in ("convolve", "convolve_input_gradient", "convolve_kernel_gradient"):
         return 2 * _convolution_terms(value, batch_size)
+    if value.op == "subtotals":
+        return operations_of(summed(value), batch_size)
     if value.op == "loop":
         steps = reachable(value.attributes["results"])
         return int(value.attributes["length"]) * sum(operations_of(inner, batch_size) for inner in steps)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from trainer_cli.compiler.kernels import (
+    ALONE,
     LEAF_TENSORS,
     MAPPED,
     ROOTS,
@@ -185,7 +186,7 @@ class _Fuser:
         return True
 
     def _merged_domain(self, first: Kernel, second: Kernel) -> tuple[Shape, int | None] | None:
-        if second.root is not None or (first.root is not None and first.root.op == "loop"):
+        if second.root is not None or _is_alone(first):
             return None
         if first.root is not None:
             # The work behind a root runs on parts of its result: no reductions over rows.
@@ -260,7 +261,7 @@ class _Fuser:
                 self._store(value)
             else:
                 home = self.home.get(value)
-                if home is None:
+                if home is None or _is_alone(home):
                     home = self._copy_of(value)
                     alive.append(home)
                 home.totals.append((value, total))
@@ -314,7 +315,7 @@ class _Fuser:
         base = storage(value)
         home = self.home.get(base)
         others = readers - {home}
-        if home is not None and home.outer is None and home.domain == base.shape:
+        if home is not None and home.outer is None and home.domain == base.shape and not _is_alone(home):
             elsewhere = home in readers and not self._reads_in_place(home, name)
             if not elsewhere and not any(_depends(reader, home, after) for reader in others):
                 home.updates.append((base, name))
@@ -336,6 +337,11 @@ class _Fuser:
                 if base.op in LEAF_TENSORS and base.name == name and not _in_place(kernel, access):
                     return False
         return True
+
+
+def _is_alone(kernel: Kernel) -> bool:
+    """Whether no work may follow in a kernel."""
+    return kernel.root is not None and kernel.root.op in ALONE
 
 
 def _in_place(kernel: Kernel, access: Access) -> bool:

@@ -22,6 +22,7 @@ ROOTS = frozenset(
         "reduce_sum",
         "reduce_max",
         "scatter_add",
+        "subtotals",
         "convolve",
         "convolve_input_gradient",
         "convolve_kernel_gradient",
@@ -32,6 +33,9 @@ ROOTS = frozenset(
     }
 )
 """Primitives whose result is made by a loop of its own; the elementwise work behind them runs on each finished part."""
+
+ALONE = frozenset({"loop", "subtotals"})
+"""Roots that no work follows in their kernel."""
 
 MAPPED = frozenset({"slice", "pad", "reverse", "transpose", "concatenate", "gather"})
 """Primitives that read their operand at another place than they write."""

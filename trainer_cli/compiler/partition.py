@@ -111,8 +111,10 @@ def split_of(shape: Shape) -> Split:
 
 
 def _split(kernel: Kernel) -> Split:
-    """By what its domain is, unless the root names the axis that threads share."""
+    """By what its domain is, unless the root names the axis that threads share, or gives a sum for every few rows."""
     root = kernel.root
+    if root is not None and root.op == "subtotals":
+        return Split("rows")
     if root is not None and "shared" in root.attributes:
         return Split("parts", int(label_extents(root)[root.attributes["shared"]]), 1)
     return split_of(kernel.domain)
@@ -177,6 +179,8 @@ def _touches(kernel: Kernel, replicated: dict[Value, bool]) -> list[Touch]:
 
 
 def _stays_own(kernel: Kernel, value: Value, access: Access, position: int) -> bool:
+    if value.op == "subtotals":
+        return access.value.batched
     if not kernel.domain or not access.value.shape or access.value.shape[0] != kernel.domain[0]:
         return False
     if value.op in ROOTS and not is_row_reduction(value):

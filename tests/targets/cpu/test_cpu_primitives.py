@@ -22,7 +22,7 @@ WITHOUT_ROWS = {"counter"}
 GROUPS = {
     "numbers": [op for op in TABLE if TABLE[op].family == "elementwise"],
     "structure": [op for op in TABLE if TABLE[op].family == "structure"],
-    "sums": ["reduce_sum", "reduce_max", "argmax", "gather", "scatter_add", "random_uniform", "constant"],
+    "sums": ["reduce_sum", "reduce_max", "subtotals", "argmax", "gather", "scatter_add", "random_uniform", "constant"],
     "products": ["contract"],
     "convolutions": [op for op in TABLE if TABLE[op].family in ("convolution", "window")],
     "loops": ["loop", "project"],

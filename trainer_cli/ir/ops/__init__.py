@@ -10,6 +10,7 @@ from trainer_cli.ir.ops import (
     randomness,
     reductions,
     structure,
+    subtotals,
     windows,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "randomness",
     "reductions",
     "structure",
+    "subtotals",
     "windows",
 ]

@@ -11,6 +11,7 @@ from trainer_cli.targets.cpu.convolution_source import write_convolution, write_
 from trainer_cli.targets.cpu.loops_source import write_loops
 from trainer_cli.targets.cpu.product_source import write_contraction
 from trainer_cli.targets.cpu.reduction_source import write_reduction, write_scatter
+from trainer_cli.targets.cpu.subtotal_source import write_subtotals
 from trainer_cli.targets.cpu.window_source import write_window, write_window_gradient
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
 
@@ -35,6 +36,8 @@ def write_kernel(kernel: Kernel, replicated: dict[Value, bool], apart: Mapping[V
 
     Raises IRError for a root that this target does not know.
     """
+    if kernel.root is not None and kernel.root.op == "subtotals":
+        return write_subtotals(kernel.root, replicated, write_kernel)
     writer = KernelWriter(kernel, replicated, apart=apart)
     writer.declare()
     if kernel.root is None:

@@ -68,6 +68,8 @@ def second_level_cache() -> int:
 
 def _all() -> dict[str, bool]:
     found = dict(llvm.get_host_cpu_features())
+    # LLVM makes loops half as wide as they could be on Intel's processors before it is told otherwise.
+    found["prefer-256-bit"] = False
     for word in os.environ.get("NUMBA_CPU_FEATURES", "").split(","):
         if word[:1] in ("+", "-"):
             found[word[1:]] = word[0] == "+"
