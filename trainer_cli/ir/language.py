@@ -276,7 +276,7 @@ def loop(
 
     Returns the last carried values and the emitted ones stacked along time.
     """
-    from trainer_cli.ir.ops.loops import products_to_save, sliced
+    from trainer_cli.ir.ops.loops import sliced, values_to_save
 
     graph = _graph_of(*initial, *sequences, *captured)
     inner = Graph()
@@ -289,9 +289,9 @@ def loop(
     ]
     first, second = len(initial), len(initial) + len(sequences)
     following, emitted = body(parameters[:first], parameters[first:second], parameters[second:])
-    # For the loop that runs backwards, what products lead to is emitted too, and last the carried values at the start
-    # of each step. Where nothing asks for them, they are not kept.
-    saved = products_to_save([*following, *emitted])
+    # For the loop that runs backwards, what its body computes dearly is emitted too, and last the carried values at the
+    # start of each step. Where nothing asks for them, they are not kept.
+    saved = values_to_save([*following, *emitted])
     results = (*following, *emitted, *saved, *parameters[:first])
     value = graph.emit(
         "loop",

@@ -105,7 +105,7 @@ def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | N
     """The adjoints of a loop's operands from the adjoints of its results, by position.
 
     A second loop runs the other way: it carries the adjoints of the carried values, and computes each step of the body
-    again from the carried values and the products that the forward loop saved. The gradient of a captured weight is a
+    again from the carried values and from what the forward loop saved of it. The gradient of a captured weight is a
     sum over rows and steps; summed inside the loop it would make every step wait for all rows. So the loop emits the
     adjoints of the values that read the weight, and the sum is one product behind the loop. Where that cannot be, the
     sum is carried.
@@ -165,9 +165,9 @@ def loop_adjoint(node: Value, adjoint_of: Mapping[int, Value]) -> list[Value | N
     given += [(captured_sums[i], ir.zeros_like(node.operands[i])) for i in summed_in]
     given += [(forward[each], stack) for each, stack in zip(parameters, stepwise, strict=False)]
     given += [(emitted[i], adjoint_of[i]) for i in emitted]
-    products = {copied[product]: position for product, position in _saved_products(node).items()}
-    for product in _first_met(products, body_results):
-        given.append((product, graph.emit("project", (node,), position=products[product])))
+    known = {copied[value]: position for value, position in _saved_values(node).items()}
+    for value in _first_met(known, body_results):
+        given.append((value, graph.emit("project", (node,), position=known[value])))
     scanned = len(given) - carried
     captured = slice(carries + sequences, None)
     given += [(forward[each], x) for each, x in zip(parameters[captured], node.operands[captured], strict=True)]
@@ -207,8 +207,15 @@ def _place(value: Value, results: list[Value], start: int) -> int:
     return len(results) - 1
 
 
-def products_to_save(results: Sequence[Value]) -> list[Value]:
-    """The products of a body, each with what is added to it if nothing else reads it: a sum is saved in its place."""
+_DEAR = frozenset({"exp", "expm1", "log", "log1p", "tanh", "logistic", "erf", "sin", "cos", "power"})
+"""Elementwise work that takes longer than reading its result: some ten to thirty instructions for each number."""
+
+
+def values_to_save(results: Sequence[Value]) -> list[Value]:
+    """What of a body the gradient had better read than compute again: elementary functions, and products.
+
+    With a product goes what is added to it if nothing else reads it: the sum is saved in its place.
+    """
     values = reachable(results)
     readers: dict[Value, list[Value]] = {}
     for value in values:
@@ -220,11 +227,13 @@ def products_to_save(results: Sequence[Value]) -> list[Value]:
             while len(found := readers.get(value, [])) == 1 and found[0].op == "add" and value not in results:
                 (value,) = found
             saved[value] = None
+        elif value.op in _DEAR and value.batched:
+            saved[value] = None
     return list(saved)
 
 
-def _saved_products(node: Value) -> dict[Value, int]:
-    """What a loop saves of its products, and the positions among its results."""
+def _saved_values(node: Value) -> dict[Value, int]:
+    """What a loop saves of its body for its gradient, and the positions among its results."""
     a = node.attributes
     end = len(a["results"]) - a["carries"]
     return {a["results"][position]: position for position in range(end - a["saved"], end)}

@@ -31,6 +31,8 @@ _ROUNDER_BITS = 0x4B400000
 _EXPONENT_BIAS = 127
 _MANTISSA_BITS = 23
 _SMALLEST_NORMAL = 2.0**-126
+# From here on e^-x is below the normal numbers.
+_LEAST_EXPONENT = 87.5
 # The bits of √½: a mantissa is brought into √½ … √2 before its logarithm is taken.
 _ROOT_HALF_BITS = 0x3F3504F3
 _ONE_BITS = 0x3F800000
@@ -183,6 +185,13 @@ def _exp(x: _Number) -> _Number:
     return (growth + 1.0) * _power_of_two(half) * _power_of_two(exponent - half)
 
 
+def _exp_within(x: _Number) -> _Number:
+    """e^x for x in -87.5 … 88, where neither it nor its scale overflows; half of what `exp` takes besides."""
+    exponent, growth = _reduce(x)
+    scale = _power_of_two(exponent)
+    return growth.fma(scale, scale)
+
+
 def _expm1(x: _Number) -> _Number:
     """e^x - 1, exact to the last bits near zero."""
     exponent, growth = _reduce(x.at_most(89.0).at_least(-18.0))
@@ -238,14 +247,15 @@ def _tanh(x: _Number) -> _Number:
     size = x.magnitude().at_most(10.0)
     square = x * x
     near = (square.polynomial(_TANH_TERMS) * square).fma(x, x)
-    far = 1.0 - 2.0 / (_exp(size + size) + 1.0)
+    far = 1.0 - 2.0 / (_exp_within(size + size) + 1.0)
     return near.choose(size.compare("<", 0.625), far.with_sign_of(x))
 
 
 def _logistic(x: _Number) -> _Number:
     """1 / (1 + e^-x)."""
     # e^-|x| cannot overflow, and where the result is small it has the result's own rounding.
-    decay = _exp(-x.magnitude())
+    size = x.magnitude()
+    decay = x.constant(0.0).choose(size.compare(">", _LEAST_EXPONENT), _exp_within(-size))
     share = decay / (decay + 1.0)
     # decay · (1 - share) is share again, without what rounding 1 + decay lost.
     return (1.0 - share).choose(x.compare(">", 0.0), share.fma(-decay, decay))
@@ -260,7 +270,7 @@ def _erf(x: _Number) -> _Number:
     tail = size.fma(a, b).fma(square, size.fma(c, d))
     for term in rest:
         tail = tail.fma(size, term)
-    far = (1.0 - _exp(tail.fma(size, -size))).with_sign_of(x)
+    far = (1.0 - _exp_within(tail.fma(size, -size))).with_sign_of(x)
     return near.choose(size.compare("<=", 0.927734375), far)
 
 
