@@ -13,6 +13,7 @@ from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import Config, Fit, PhaseSettings, phase_count, phase_settings
 from trainer_cli.data.source import Signature, check_targets
 from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.parts.numerics import Numerics
 from trainer_cli.parts.optimizer import Optimizer
 from trainer_cli.training.compiled import check_compiled
 from trainer_cli.training.data_cache import data_cache
@@ -39,6 +40,7 @@ class PhasePlan(NamedTuple):
     dataset: Dataset
     monitor: str  # of the `best` checkpoint
     directions: Mapping[str, Direction]
+    numerics: Numerics = "keras"
 
     @property
     def best_mode(self) -> Direction:
@@ -188,4 +190,5 @@ def _plan(config: Config, setting: PhaseSettings, program: Program, dataset: Dat
         dataset=dataset,
         monitor=monitor,
         directions={bound.key: bound.metric.direction for bound in program.metrics},
+        numerics=config.numerics,
     )
