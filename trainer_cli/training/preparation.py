@@ -11,7 +11,7 @@ from trainer_cli.compiler.bind import VALIDATION
 from trainer_cli.compiler.program import InputSpec, Program, build_program
 from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import Config, Fit, PhaseSettings, phase_count, phase_settings
-from trainer_cli.data.source import Signature, check_targets
+from trainer_cli.data.source import Signature
 from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.parts.numerics import Numerics
 from trainer_cli.parts.optimizer import Optimizer
@@ -100,6 +100,8 @@ def compile_phases(
 
     With the signature of the data, it is asked for the targets that the losses need.
     """
+    from trainer_cli.data.targets import check_targets
+
     programs: list[Program] = []
     problems: list[Problem] = []
     for position in range(phase_count(config)):
