@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import sys
 import tracemalloc
 from pathlib import Path
@@ -16,6 +17,7 @@ from trainer_cli.data.files import STANDARD_INPUT
 from trainer_cli.data.prepare import apply, blocks, prepare
 from trainer_cli.data.source import INPUT, Source
 from trainer_cli.data.sources.csv import Csv
+from trainer_cli.data.sources.idx import Idx
 from trainer_cli.data.sources.json_lines import JsonLines
 from trainer_cli.errors import DataError
 
@@ -70,3 +72,13 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_images_of_idx_files_come_in_blocks(tmp_path: Path):
+    pixels = np.arange(30 * 6, dtype=np.uint8).reshape(30, 3, 2)
+    (tmp_path / "images").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, *pixels.shape) + pixels.tobytes())
+    source = Idx(images="images")
+    encoding = prepare(source, tmp_path, {}, 0).encoding
+    found = list(blocks(encoding, source, tmp_path / "images", 7))
+    assert [split.rows for split in found] == [7, 7, 7, 7, 2]
+    assert np.array_equal(np.concatenate([split.inputs[INPUT] for split in found]), pixels)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer_cli.data import mapped
-from trainer_cli.data.prepare import Dataset, apply, prepare
-from trainer_cli.data.source import Source, Split
+from tests.same_rows import assert_same, assert_same_data
+from trainer_cli.data import stored_array
+from trainer_cli.data.prepare import apply, prepare
+from trainer_cli.data.source import Source
 from trainer_cli.data.sources.csv import Csv
 from trainer_cli.data.sources.idx import Idx
 from trainer_cli.data.sources.json_lines import JsonLines
@@ -138,25 +139,7 @@ PATHS = {
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mapped, "_BLOCK_ROWS", 17)
-
-
-def assert_same(found: Split, expected: Split) -> None:
-    assert found.rows == expected.rows
-    assert found.arrays.keys() == expected.arrays.keys()
-    for name, values in expected.arrays.items():
-        assert found.arrays[name].dtype == values.dtype
-        assert np.array_equal(found.arrays[name], values), name
-
-
-def assert_same_data(found: Dataset, expected: Dataset) -> None:
-    assert json.dumps(found.encoding.to_json()) == json.dumps(expected.encoding.to_json())
-    assert found.digest == expected.digest
-    for name in ("train", "validation", "test"):
-        one, other = getattr(found, name), getattr(expected, name)
-        assert (one is None) == (other is None)
-        if other is not None:
-            assert_same(one, other)
+    monkeypatch.setattr(stored_array, "_BLOCK_ROWS", 17)
 
 
 @pytest.mark.parametrize(("kind", "write", "options", "targets"), KINDS)
@@ -287,6 +270,32 @@ def test_whatever_shapes_the_arrays_makes_new_ones(tmp_path: Path, change: str):
     assert_same_data(found, prepare(source, tmp_path, LABELS, int(change == "seed")))
 
 
+@pytest.mark.parametrize("kind", ["csv", "npy"])
+def test_the_same_files_in_another_folder_are_the_same_data(tmp_path: Path, kind: str):
+    """A run directory's config gives other paths than the config that it was made from."""
+    (tmp_path / "here").mkdir()
+    grouped(tmp_path / "here")
+    ending, given = next((case.values[2], case.values[1]) for case in GROUPED if case.id == kind)
+    split, cache = {"test": 0.2, "group": f"who{ending}"}, tmp_path / "cache"
+    source = SOURCES.find(kind).model_validate({**given, "split": split, "memory": "mapped"})
+    prepare(source, tmp_path / "here", LABELS, 0, cache=cache)
+    found = prepare(source.anchored(tmp_path / "here"), Path("/"), LABELS, 0, cache=cache)
+    assert len(list(cache.iterdir())) == 1
+    assert_same_data(found, prepare(source, tmp_path / "here", LABELS, 0))
+    (tmp_path / "here").rename(tmp_path / "there")
+    prepare(source, tmp_path / "there", LABELS, 0, cache=cache)
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_the_ending_of_a_name_says_how_a_file_is_read(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("a,y\n" + "1,0\n" * 30)
+    source, cache = Csv(path="t.?sv", target="y", memory="mapped"), tmp_path / "cache"
+    prepare(source, tmp_path, LABELS, 0, cache=cache)
+    (tmp_path / "t.csv").rename(tmp_path / "t.tsv")
+    with pytest.raises(DataError, match=r"t\.tsv: the header has one column, `a,y`"):
+        prepare(source, tmp_path, LABELS, 0, cache=cache)
+
+
 @pytest.mark.parametrize("damage", ["cut", "gone", "index"])
 def test_a_damaged_folder_is_made_again(tmp_path: Path, damage: str):
     table(tmp_path)
@@ -351,21 +360,29 @@ def test_a_target_of_numbers_and_texts_is_refused(tmp_path: Path):
         prepare(Csv(path="t.csv", target="y", memory="mapped"), tmp_path, LABELS, 0, cache=tmp_path / "cache")
 
 
-def test_weights_that_are_all_0_are_refused(tmp_path: Path):
-    (tmp_path / "t.csv").write_text("a,y,w\n" + "1,1,0\n" * 40)
+@pytest.mark.parametrize("memory", ["loaded", "mapped"])
+def test_more_classes_than_units_are_named_though_no_block_has_all_of_them(tmp_path: Path, memory: str):
+    rows = [f"{row},{'abc'[row // 40]}" for row in range(119)]  # `c` is the rarest, and no block holds all three
+    (tmp_path / "t.csv").write_text("\n".join(["a,y", *rows]))
+    cache = tmp_path / "cache" if memory == "mapped" else None
+    message = r"t.csv, line 82, column `y`: label out of range: the output has 2 units, the column has 3: .* found `c`"
+    with pytest.raises(DataError, match=message):
+        prepare(
+            Csv(path="t.csv", target="y", memory=memory),
+            tmp_path,
+            {"target": TargetSpec("labels", (2,))},
+            0,
+            cache=cache,
+        )
+
+
+def test_messages_about_a_file_name_it_once_however_many_blocks_it_has(tmp_path: Path):
+    (tmp_path / "t.csv").write_text("a,y,w\n" + "1,1,0\n" * 60)
     source = Csv(path="t.csv", target="y", sample_weight="w", memory="mapped")
-    with pytest.raises(DataError, match="all sample weights `w` are 0"):
+    with pytest.raises(DataError) as caught:
         prepare(source, tmp_path, LABELS, 0, cache=tmp_path / "cache")
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"type": "images", "path": "."}, "`images` needs all rows at once"),
-        ({"type": "text", "path": "t.txt", "length": 3}, "`text` needs all rows at once"),
-    ],
-)
-def test_what_needs_all_rows_at_once_is_refused(given: dict[str, Any], message: str):
-    kind = SOURCES.find(given.pop("type"))
-    with pytest.raises(ValueError, match=message):
-        kind.model_validate({**given, "memory": "mapped"})
+    assert caught.value.message == f"{tmp_path}/t.csv: all sample weights `w` are 0, so no row counts"
+    (tmp_path / "u.csv").write_text("a,y,w\n" + "1,1,0\n" * 60)
+    source = source.model_copy(update={"path": ["t.csv", "u.csv"]})
+    with pytest.raises(DataError, match=r"t\.csv and 1 more: all sample weights"):
+        prepare(source, tmp_path, LABELS, 0, cache=tmp_path / "cache")

@@ -100,9 +100,7 @@ def prepared(kind: str, folder: Path, memory: str, **changes: Any) -> tuple[Sour
     return made, prepare(made, folder, {TARGET: TargetSpec("labels", (2,))}, 3, cache=cache)
 
 
-BOTH = [
-    (kind, memory) for kind in WEIGHTED for memory in ("loaded", "mapped") if (kind, memory) != ("images", "mapped")
-]
+BOTH = [(kind, memory) for kind in WEIGHTED for memory in ("loaded", "mapped")]
 
 
 @pytest.mark.parametrize(("kind", "memory"), BOTH)

@@ -453,6 +453,19 @@ def test_early_stopping_ends_the_phase_and_restores_the_best_weights(bench, line
     assert summary["final"]["val_loss"] == values[best]
 
 
+@pytest.mark.parametrize(("numerics", "epochs"), [("tfjs", 1), ("keras", 2)])
+def test_a_run_that_begins_worse_than_its_baseline_ends_at_once_where_tensorflow_js_s_does(bench, numerics, epochs):
+    stopping = EarlyStopping(monitor="val_loss", patience=1, baseline=1e-9, restore_best=True)
+    section = Fit(epochs=6, batch_size=8, early_stopping=stopping)
+    bench.phases = [bench.phase(section, numerics=numerics)]
+    events = bench.run("a")
+    assert len(bench.lines("a")) == epochs
+    assert np.isfinite(bench.state("a").weights["dense_1/kernel"]).all()
+    if numerics == "tfjs":
+        assert events[-2].stopping == "val_loss has not been better than the baseline 1e-09"
+        assert events[-1].summary["stop_reason"] == "early_stopping"
+
+
 def test_a_new_learning_rate_keeps_the_optimizers_state(bench, linear):
     slow = linear.Program(hyperparameters={"learning_rate": 0.001, "momentum": 0.9})
     bench.phases = [bench.phase(Fit(epochs=2)), bench.phase(Fit(epochs=1), slow, Momentum(learning_rate=0.001))]

@@ -1,4 +1,4 @@
-"""Early stopping decides as Keras 3 does, on sequences worked out by hand from its source."""
+"""Early stopping decides as Keras 3 does, on sequences worked out by hand from its source, or as TensorFlow.js did."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.golden_layers import stored
+from trainer_cli.parts.families import plain_key
 from trainer_cli.training.monitor import (
     check_monitors,
     default_monitor,
@@ -13,6 +15,7 @@ from trainer_cli.training.monitor import (
     improves,
     observe,
     observe_best,
+    stop_reason,
 )
 from trainer_cli.training.state import Best, Patience
 
@@ -30,14 +33,20 @@ def settings(**changes):
     return SimpleNamespace(**{**values, **changes})
 
 
-def run(values, mode="min", **changes):
-    """(epochs trained, best epoch) for a sequence of monitored values."""
+def watch(values, mode="min", numerics="keras", **changes):
+    """The epochs trained and what early stopping remembers, for a sequence of monitored values."""
     patience = Patience()
     for epoch, value in enumerate(values):
-        observe(patience, settings(**changes), epoch, value, mode)
+        observe(patience, settings(**changes), epoch, value, mode, numerics)
         if patience.stopped:
-            return epoch + 1, patience.best_epoch
-    return len(values), patience.best_epoch
+            return epoch + 1, patience
+    return len(values), patience
+
+
+def run(values, mode="min", **changes):
+    """(epochs trained, best epoch) for a sequence of monitored values."""
+    epochs, patience = watch(values, mode, **changes)
+    return epochs, patience.best_epoch
 
 
 @pytest.mark.parametrize(
@@ -60,6 +69,47 @@ def run(values, mode="min", **changes):
 )
 def test_early_stopping_stops_when_keras_does(values, changes, expected):
     assert run(values, **changes) == expected
+
+
+STOPPED_BY_TFJS = stored("tfjs_stopping.json")["cases"]
+DIRECTIONS = {"acc": "max", "precision": "max"}
+
+
+def read(case):
+    """What a case gives in our words, without the mode, and the direction that follows from it."""
+    given = {plain_key(key): value for key, value in case["settings"].items()}
+    mode = direction(given.get("monitor", "val_loss"), given.pop("mode", "auto"), DIRECTIONS)
+    return given, mode
+
+
+@pytest.mark.parametrize("case", STOPPED_BY_TFJS, ids=lambda case: f"{case['settings']} {case['values']}")
+def test_early_stopping_stops_when_tensorflow_js_did(case):
+    given, mode = read(case)
+    epochs, patience = watch(case["values"], mode, "tfjs", **given)
+    if given.get("monitor") == "val_precision":
+        # Its bug: where no name holds `acc`, smaller is better, and a rising precision ends the run.
+        assert (case["epochs"], case["best"]) == (3, 0.1)
+        assert (epochs, patience.best) == (5, 0.5)
+    else:
+        assert epochs == case["epochs"]
+        assert (given.get("baseline") if patience.best is None else patience.best) == case["best"]
+
+
+def test_the_two_libraries_differ_by_what_a_baseline_begins_with():
+    differ = []
+    for case in STOPPED_BY_TFJS:
+        given, mode = read(case)
+        if watch(case["values"], mode, "keras", **given)[0] != watch(case["values"], mode, "tfjs", **given)[0]:
+            differ.append(given)
+    assert differ
+    assert all("baseline" in given for given in differ)
+
+
+def test_a_run_that_never_passes_its_baseline_says_so():
+    epochs, patience = watch([5, 4], numerics="tfjs", baseline=1.5, patience=2)
+    assert (epochs, patience.best_epoch) == (2, None)
+    assert stop_reason(patience, settings(baseline=1.5), False) == "val_loss has not been better than the baseline 1.5"
+    assert stop_reason(watch([None, None])[1], settings(), False) == "val_loss has no value"
 
 
 def test_larger_is_better_in_mode_max():

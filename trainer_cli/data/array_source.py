@@ -54,7 +54,6 @@ class ArraySource(Source):
     """
 
     has_columns: ClassVar[bool] = True
-    reads_blocks: ClassVar[bool] = True
 
     @abstractmethod
     def _open(self, folder: Path) -> AbstractContextManager[ArrayFile]:
@@ -115,9 +114,6 @@ class ArraySource(Source):
                             shapes = f"{own}, those to train on {shape}"
                             raise DataError(f"{arrays.place(key)}: its rows have shape {shapes}")
         return table._replace(parts=tables)
-
-    def blocks(self, most: int) -> Iterator[Table]:
-        return self.part_blocks(Path(), "train", most)
 
     def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
         keys = self._keys(part)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, cast, overload
 
 from trainer_cli.errors import DataError
 
@@ -24,6 +25,23 @@ _MOST_FILES = 20_000
 
 GREATEST_EXPANSION = 1032
 """Deflate never expands to more than this many times its own size, so a claim beyond it is false."""
+
+
+class Paths(Sequence[Path]):
+    """Paths by their names, of which there may be millions: a path takes several times what its name takes."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> Path: ...
+    @overload
+    def __getitem__(self, place: slice) -> Paths: ...
+    def __getitem__(self, place: int | slice) -> Path | Paths:
+        return Paths(self._names[place]) if isinstance(place, slice) else Path(self._names[place])
 
 
 def nearest(name: str, known: Sequence[str], plural: str) -> str:
@@ -119,33 +137,28 @@ def read_exactly(file: BinaryIO, path: Path, size: int) -> bytearray:
     return content
 
 
-def read_at_most(file: BinaryIO, path: Path, most: int) -> bytearray:
-    """All that is left of a file, unpacked: no small archive may become a text that fills the memory."""
-    content = bytearray()
-    while block := file.read(_BLOCK):
-        content += block
-        if len(content) > most:
-            raise DataError(f"{path}: holds more than {most >> 20:,} MiB, which is more than is read at once")
-    return content
-
-
 def not_utf8(path: Path) -> DataError:
     """The first byte of a file that is no UTF-8, by its line."""
     if path == STANDARD_INPUT:
         return DataError(f"{path}: is not UTF-8", hint="send it as UTF-8")
-    with open_bytes(path) as raw:
-        for number, line in enumerate(raw, start=1):
+    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
+    with open_bytes(path) as file:
+        # In blocks: a line may be as long as the file.
+        while True:
+            block = file.read(_BLOCK)
             try:
-                line.decode("utf-8-sig" if number == 1 else "utf-8")
+                decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
-                return DataError(
-                    f"{path}, line {number}: byte 0x{line[error.start]:02x} is not UTF-8",
-                    hint="save the file as UTF-8",
-                )
-    return DataError(f"{path}: is not UTF-8", hint="save the file as UTF-8")
+                # What could not be decoded begins with a character that the block before has left unfinished.
+                line += error.object.count(b"\n", 0, error.start)
+                found = f"byte 0x{error.object[error.start]:02x}"
+                return DataError(f"{path}, line {line}: {found} is not UTF-8", hint="save the file as UTF-8")
+            if not block:
+                return DataError(f"{path}: is not UTF-8", hint="save the file as UTF-8")
+            line += block.count(b"\n")
 
 
-def digest(paths: Sequence[Path]) -> str:
+def digest(paths: Iterable[Path]) -> str:
     """sha256 (hexadecimal) of the files' bytes, one file after the other."""
     total = hashlib.sha256()
     for path in paths:

@@ -34,6 +34,14 @@ def check_pillow() -> None:
     _pillow()
 
 
+def pillow_versions() -> list[str | None]:
+    """What the pixels of a file depend on beside the file: Pillow, and what it reads JPEG files by."""
+    pillow = _pillow()
+    from PIL import features
+
+    return [pillow.__version__, features.version("jpg"), features.version("libjpeg_turbo")]
+
+
 def _pillow() -> Any:
     try:
         from PIL import Image

@@ -11,10 +11,10 @@ from trainer_cli.data.columns import fit_columns
 from trainer_cli.data.encoding import Encoding, InputEncoding
 from trainer_cli.data.mapped import Encode, mapped, shuffled_blocks
 from trainer_cli.data.scaling import fit_scaling, whole_numbers
-from trainer_cli.data.source import InputArray, PartName, ScalingMode, Source, Split, SplitSpec, Table, check_targets
+from trainer_cli.data.source import InputArray, PartName, ScalingMode, Source, Split, SplitSpec, Table
 from trainer_cli.data.split_column import split_numbers
 from trainer_cli.data.splits import HELD_OUT, split_rows
-from trainer_cli.data.targets import TargetSpec, fit_target
+from trainer_cli.data.targets import TargetSpec, check_targets, fit_target
 from trainer_cli.data.vocabulary import fit_vocabulary
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
@@ -145,7 +145,7 @@ def apply(
         source, folder, part = source.reading(file, encoding.learned, with_target), Path(), None
     else:
         source = source.informed(encoding.learned)
-    if cache is None or not source.reads_blocks:
+    if cache is None:
         return _applied(encoding, source, source.read(folder), part, with_target, _in_memory)
 
     def make(table: Table, encode: Encode) -> None:

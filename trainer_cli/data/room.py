@@ -12,7 +12,7 @@ _RESERVE = 1 << 27
 """What is left to the system, or a tenth of what was free at first if that is less."""
 _ROWS_BETWEEN = 1 << 14
 
-_HINT = "give the machine more memory; or `memory: mapped`, where the source can be mapped, which reads in blocks"
+_HINT = "give the machine more memory; or `memory: mapped`, which reads in blocks"
 
 
 def check_room(needed: int, place: str) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
@@ -16,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trainer_cli.data.files import matching
 from trainer_cli.data.target_scaling import TargetMode
-from trainer_cli.errors import ConfigError, Problem
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import SOURCES, PartField, Refusal, refusal
 from trainer_cli.parts.part import Part
@@ -148,11 +148,13 @@ def joined(origins: Sequence[tuple[int, Origin]]) -> Origin:
     """The origin of the rows of several files one after the other, given with the files' numbers of rows."""
     if len(origins) == 1:
         return origins[0][1]
+    files = dict.fromkeys(origin.file for _, origin in origins)
     pieces, total = [], 0
     for rows, origin in origins:
         pieces.append((total, origin))
         total += rows
-    return Origin(f"{origins[0][1].file} and {len(origins) - 1} more", pieces=tuple(pieces))
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return Origin(f"{origins[0][1].file}{more}", pieces=tuple(pieces))
 
 
 class Words(NamedTuple):
@@ -253,9 +255,6 @@ class Source(Part):
     has_columns: ClassVar[bool] = False
     """Whether `split` can name a column of the file."""
 
-    reads_blocks: ClassVar[bool] = False
-    """Whether `files` and `part_blocks` are there, so that there may be more rows than memory holds."""
-
     memory: Literal["loaded", "mapped"] = Field(
         default="loaded",
         description="where rows are while they are trained on: loaded into memory; or mapped: converted once into "
@@ -289,15 +288,27 @@ class Source(Part):
 
         Raises DataError.
         """
-        yield self.read(Path())
+        return self.part_blocks(Path(), "train", most)
 
-    def files(self, folder: Path) -> dict[str, list[Path]]:
+    @abstractmethod
+    def files(self, folder: Path) -> Mapping[str, Sequence[Path]]:
         """The files of "train" and of the parts that have their own, in the order of their digest. Raises DataError."""
-        raise NotImplementedError
+
+    def shaping(self, folder: Path) -> Any:
+        """What decides the rows beside the files' bytes, as plain values for JSON: of paths the names alone."""
+        found = self.model_dump(mode="json")
+        return {**found, **{name: changed(found[name], _last_name) for name in self.path_fields}}
 
     def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
         """What `read` gives of one part of `files`, in tables of at most so many rows. Raises DataError."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.type} stores its rows itself")
+
+    def stored(self, folder: Path, scratch: Path) -> Table | None:
+        """What `read` gives without its digest, in files below `scratch` that the arrays are mapped from.
+
+        None, where `part_blocks` gives it in blocks. Raises DataError.
+        """
+        return None
 
     def informed(self, learned: Mapping[str, Any]) -> Self:
         """This source for the data that it names, read by what was learned in training rather than learned anew."""
@@ -335,14 +346,9 @@ class Source(Part):
 
     def anchored(self, folder: Path) -> Self:
         """The same source with absolute paths, so that it can be read from any folder."""
-        return self.model_copy(update={name: _anchored(getattr(self, name), folder) for name in self.path_fields})
-
-    @model_validator(mode="after")
-    def _map_what_comes_in_blocks(self) -> Self:
-        if self.memory == "mapped" and not self.reads_blocks:
-            message = f"`{self.type}` needs all rows at once, and mapped data is read in blocks"
-            raise refusal([Refusal("not_in_blocks", message, "leave `memory` out", ("memory",))])
-        return self
+        return self.model_copy(
+            update={name: changed(getattr(self, name), partial(_anchored, folder)) for name in self.path_fields}
+        )
 
     @model_validator(mode="after")
     def _hold_out_each_part_once(self) -> Self:
@@ -366,29 +372,21 @@ def each_text(given: Any) -> Iterator[str]:
         yield from each_text(each)
 
 
-def _anchored(given: Any, folder: Path) -> Any:
-    """The same lists and mappings with absolute paths."""
-    if isinstance(given, str):
-        return str((folder / given).absolute())
+def changed(given: Any, change: Callable[[str], str]) -> Any:
+    """The same lists and mappings with every text changed."""
     if isinstance(given, Mapping):
-        return {name: _anchored(each, folder) for name, each in given.items()}
-    return given if given is None else [_anchored(each, folder) for each in given]
+        return {name: changed(each, change) for name, each in given.items()}
+    if given is None or isinstance(given, str):
+        return given if given is None else change(given)
+    return [changed(each, change) for each in given]
 
 
-def check_targets(wanted: Iterable[str], given: Collection[str]) -> None:
-    """Raise a ConfigError if the data lacks a target that a loss needs."""
-    for name in wanted:
-        if name in given:
-            continue
-        if name == TARGET and not given:
-            message, hint = "the loss needs a target, and the data has none", "name it under `target`"
-        elif name == TARGET:
-            message = f"the model has one output, the data has the targets {', '.join(f'`{each}`' for each in given)}"
-            hint = "give the one target by itself, without a name"
-        else:
-            message = f"the output `{name}` has a loss, and the data has no target for it"
-            hint = f"name the targets by output: `target: {{{name}: …}}`"
-        raise ConfigError([Problem(message, ("data",), hint=hint)])
+def _anchored(folder: Path, path: str) -> str:
+    return str((folder / path).absolute())
+
+
+def _last_name(path: str) -> str:
+    return Path(path).name
 
 
 SourceField: TypeAlias = Annotated[Source, PartField(SOURCES)]

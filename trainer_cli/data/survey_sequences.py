@@ -21,6 +21,9 @@ _TARGETS = ("target", "targets", "label", "labels", "class", "y", "output")
 _MOST_STEPS = 512
 _MOST_WORDS = 10_000
 _WINDOW = 64
+_FEWEST_CHARACTERS = 2
+_MOST_LOADED = 1 << 27
+"""Characters of a text that is loaded into memory, where its windows take some 16 bytes for each."""
 
 
 def json_lines_outline(path: Path, target: str | None, named: Named) -> Outline:
@@ -141,12 +144,12 @@ def _array(answers: list[Any], path: Path, target: str) -> np.ndarray:
 
 def text_outline(path: Path, named: Named) -> Outline:
     """A running text, of which the next character is foretold. Raises DataError."""
-    from trainer_cli.data.sources.text import Text
+    from trainer_cli.data.tokens import characters_of
 
-    probe = Text.model_validate({"path": str(path), "length": 1}).read(Path())
-    (names,) = (target.classes for target in probe.targets.values())
-    assert names is not None
-    tokens, total = len(names), probe.rows + 1
+    distinct, total = characters_of([path])
+    if total < _FEWEST_CHARACTERS:
+        raise DataError(f"{path}: has {total:,} characters, too few to foretell one from others")
+    tokens = distinct + 2
     # The smallest part, a tenth, holds at least four windows.
     length = min(_WINDOW, max(2, total // 50))
     keys = {
@@ -156,6 +159,8 @@ def text_outline(path: Path, named: Named) -> Outline:
         "stride": Key(max(1, length // 2), "from the beginning of a window to that of the next"),
         "vocabulary_size": Key(tokens, "all characters of the text; 0 is padding, 1 any other"),
     }
+    if total > _MOST_LOADED:
+        keys["memory"] = Key("mapped", "converted into files once, and not loaded: the text is large")
     about = f"the next character of {path.name}, {total:,} characters"
     return Outline(
         "text", about, total // max(1, length // 2), "text", (length,), Wanted(tokens, places=True), keys, tokens

@@ -88,7 +88,6 @@ class TableSource(FileSource):
     """
 
     has_columns: ClassVar[bool] = True
-    reads_blocks: ClassVar[bool] = True
 
     target: Name | Names | dict[Name, Name | Names] | None = Field(
         default=None,

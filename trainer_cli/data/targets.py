@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, NoReturn
 
 from trainer_cli.data.files import shown
-from trainer_cli.data.source import TargetArray
+from trainer_cli.data.source import TARGET, TargetArray
 from trainer_cli.data.target_scaling import DOMAINS, TargetMode, TargetScaling, fit_target_scaling
 from trainer_cli.errors import ConfigError, DataError, Problem
 from trainer_cli.lazy import np
@@ -136,13 +136,6 @@ class TargetEncoding:
         found = np.asarray([places.get(str(text), -1) for text in texts])
         numbers = found[inverse].reshape(values.shape)
         column.check(numbers >= 0, f"unknown class: expected one of {_listed(self.classes)}", values)
-        if self._units is not None and len(self.classes) > self._units:
-            # The rarest class is the likeliest to be a slip of the pen.
-            counts = np.bincount(numbers.ravel(), minlength=len(self.classes))
-            rarest = len(counts) - 1 - int(np.argmin(counts[::-1]))
-            units = "a binary loss has 2 classes" if self.form == "binary" else f"the output has {self._units} units"
-            complaint = f"label out of range: {units}, the column has {len(self.classes)}: {_listed(self.classes)}"
-            column.check(numbers != rarest, complaint, values)
         return numbers
 
 
@@ -176,7 +169,16 @@ def fit_target(
             raise DataError(f"{target.origin.file}: {message}", hint=f"give the last layer {len(target.classes)} units")
         return TargetEncoding(form, target.columns, shape, target.classes, numbered=True, ignored=ignored)
     if values.dtype.kind in "UO":
-        classes = tuple(str(name) for name in np.unique(_as_text(values)))
+        texts = _as_text(values)
+        names, counts = np.unique(texts, return_counts=True)
+        classes = tuple(str(name) for name in names)
+        units = 2 if form == "binary" else shape[-1] if shape else len(classes)
+        if len(classes) > units:
+            # The rarest class is the likeliest to be a slip of the pen.
+            rarest = classes[len(counts) - 1 - int(np.argmin(counts[::-1]))]
+            what = "a binary loss has 2 classes" if form == "binary" else f"the output has {units} units"
+            complaint = f"label out of range: {what}, the column has {len(classes)}: {_listed(classes)}"
+            column.check(texts != rarest, complaint, values)
     elif form == "binary":
         # Answers may also be written as −1 and 1, as losses of margins have them; these are names of the two classes.
         signs = bool((np.abs(values) == 1).all() and (values < 0).any())
@@ -188,6 +190,22 @@ def fit_target(
         column.check((numbers >= 0) & (numbers < _MOST_CLASSES), "expected a class number from 0", values)
         classes = tuple(range(int(numbers.max()) + 1))
     return TargetEncoding(form, target.columns, shape, classes, ignored=ignored)
+
+
+def check_targets(wanted: Iterable[str], given: Collection[str]) -> None:
+    """Raise a ConfigError if the data lacks a target that a loss needs."""
+    for name in wanted:
+        if name in given:
+            continue
+        if name == TARGET and not given:
+            message, hint = "the loss needs a target, and the data has none", "name it under `target`"
+        elif name == TARGET:
+            message = f"the model has one output, the data has the targets {', '.join(f'`{each}`' for each in given)}"
+            hint = "give the one target by itself, without a name"
+        else:
+            message = f"the output `{name}` has a loss, and the data has no target for it"
+            hint = f"name the targets by output: `target: {{{name}: …}}`"
+        raise ConfigError([Problem(message, ("data",), hint=hint)])
 
 
 class _Column:

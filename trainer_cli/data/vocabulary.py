@@ -18,6 +18,8 @@ UNKNOWN = "[UNK]"
 
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
 """A word with its apostrophes, or a punctuation mark."""
+OUTSIDE_WORDS = re.compile(r"[^\w'’]")
+"""What stands in no word: behind it a new one begins."""
 
 _ROWS_AT_ONCE = 1 << 14
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from trainer_cli.data.source import SAMPLE_WEIGHT, Origin, Split, class_weight_name
-from trainer_cli.errors import ConfigError, DataError, Problem
+from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
 from trainer_cli.lazy import NDArray, np
 
 if TYPE_CHECKING:
@@ -16,6 +18,11 @@ ClassWeights: TypeAlias = Literal["balanced"] | Mapping[str, float]
 """`balanced`, or weights by the name or the number of a class; classes that are not named count 1."""
 
 Path: TypeAlias = tuple[str | int, ...]
+
+Block: TypeAlias = tuple[int, "NDArray[np.int64]"]
+"""The classes of some rows, and the number of the first of them."""
+
+_NUMBERS_AT_ONCE = 1 << 18
 
 
 def checked_weights(
@@ -55,24 +62,56 @@ def _by_row(
     split: Split, name: str, encoding: TargetEncoding, weights: ClassWeights, path: Path
 ) -> NDArray[np.float32]:
     """The weight of every row's class, `(rows,)`, or of every place's, `(rows, …)`."""
-    classes, count = _class_numbers(split.targets[name], encoding)
+    target = split.targets[name]
+    count = _class_count(target, encoding)
     if isinstance(weights, str):
-        table = balanced(classes, count, split.weights.get(SAMPLE_WEIGHT))
+        table = _balanced(_classes(target, encoding), count, split.weights.get(SAMPLE_WEIGHT))
     else:
         table = _table(weights, encoding, count, path)
-        if not table[classes].any():
+        if not any(table[classes].any() for _, classes in _classes(target, encoding)):
             raise ConfigError([Problem("every class of the training rows has the weight 0", path)])
-    return np.ascontiguousarray(table[classes], np.float32)
+    # The last axis of other forms has the classes' numbers, or the one number that tells two classes apart.
+    shape = target.shape if encoding.form == "labels" or target.ndim == 1 else target.shape[:-1]
+    return _array(shape, (table[classes].astype(np.float32) for _, classes in _classes(target, encoding)), target)
 
 
-def _class_numbers(target: NDArray[np.float32], encoding: TargetEncoding) -> tuple[NDArray[np.int64], int]:
-    """The class of each place from 0, and how many classes there are."""
+def _array(
+    shape: tuple[int, ...], blocks: Iterator[NDArray[np.float32]], target: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """The blocks as one array: in memory; or in a file without a name, where they are many to a row of mapped data."""
+    mapped = target.base
+    if len(shape) == 1 or not isinstance(mapped, np.memmap) or mapped.filename is None:
+        return np.concatenate([*blocks])
+    try:
+        with tempfile.TemporaryFile(dir=os.path.dirname(mapped.filename)) as file:
+            for block in blocks:
+                file.write(np.ascontiguousarray(block).data)
+            file.flush()
+            return np.asarray(np.memmap(file, np.float32, "r", shape=shape))
+    except OSError as error:
+        message = f"cannot write the weights of the classes: {error.strerror or error}"
+        raise ResourceError(message, hint="free some disk space, or leave out `class_weight`") from error
+
+
+def _class_count(target: NDArray[np.float32], encoding: TargetEncoding) -> int:
+    """How many classes there are."""
     if encoding.form == "labels":
         known = encoding.shape[-1] if encoding.shape else len(encoding.classes or ())
-        return target.astype(np.int64), max(known, int(target.max(initial=0)) + 1)
-    if encoding.form == "one_hot":
-        return np.argmax(target, axis=-1), target.shape[-1]
-    return np.rint(target[..., 0] if target.ndim > 1 else target).astype(np.int64), 2
+        return max(known, int(target.max(initial=0)) + 1)
+    return target.shape[-1] if encoding.form == "one_hot" else 2
+
+
+def _classes(target: NDArray[np.float32], encoding: TargetEncoding) -> Iterator[Block]:
+    """The class of each place from 0, of some rows at a time: there may be more of them than memory holds."""
+    step = max(1, _NUMBERS_AT_ONCE // max(1, target[:1].size))
+    for begin in range(0, len(target), step):
+        rows = target[begin : begin + step]
+        if encoding.form == "labels":
+            yield begin, rows.astype(np.int64)
+        elif encoding.form == "one_hot":
+            yield begin, np.argmax(rows, axis=-1)
+        else:
+            yield begin, np.rint(rows[..., 0] if rows.ndim > 1 else rows).astype(np.int64)
 
 
 def balanced(
@@ -83,9 +122,19 @@ def balanced(
 
     `classes` `(rows, …)` are numbers below `count`; `sample_weights` `(rows,)` count a row more than once, or less.
     """
-    each = np.ones(len(classes)) if sample_weights is None else np.asarray(sample_weights, np.float64)
-    wide = np.broadcast_to(each.reshape(-1, *(1,) * (classes.ndim - 1)), classes.shape)
-    totals = np.bincount(classes.ravel(), wide.ravel(), count)
+    return _balanced([(0, classes)], count, sample_weights)
+
+
+def _balanced(blocks: Iterable[Block], count: int, sample_weights: NDArray[np.float32] | None) -> NDArray[np.float64]:
+    totals: NDArray[np.float64] = np.zeros(count)
+    for begin, classes in blocks:
+        each = np.ones(len(classes))
+        if sample_weights is not None:
+            each = np.asarray(sample_weights[begin : begin + len(classes)], np.float64)
+        wide = np.broadcast_to(each.reshape(-1, *(1,) * (classes.ndim - 1)), classes.shape)
+        # The sums so far come first, so that everything is added in one order however large the blocks are.
+        numbers = np.concatenate([np.arange(count), classes.ravel()])
+        totals = np.bincount(numbers, np.concatenate([totals, wide.ravel()]), count).astype(np.float64, copy=False)
     present = totals > 0
     table = np.ones(count)
     table[present] = totals.sum() / (np.count_nonzero(present) * totals[present])

@@ -57,6 +57,9 @@ TFJS: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
 PENALTIES_IN_EVALUATION: Mapping[Numerics, bool] = MappingProxyType({"keras": True, "tfjs": False})
 """Whether the loss of evaluated rows, `val_loss` among them, holds the penalties on weights and outputs."""
 
+BASELINE_IS_FIRST_BEST: Mapping[Numerics, bool] = MappingProxyType({"keras": False, "tfjs": True})
+"""Whether the baseline of early stopping is the best value before the first epoch, which may then stop the run."""
+
 _CHOSEN: ContextVar[Numerics] = ContextVar("numerics", default="keras")
 
 

@@ -1,4 +1,7 @@
-"""Epoch reports in; whether to stop, and whether this is the best epoch so far, out; with the meaning of Keras 3."""
+"""Epoch reports in; whether to stop, and whether this is the best epoch so far, out; with the meaning of Keras 3.
+
+Where TensorFlow.js means something else by early stopping, `numerics: tfjs` chooses that.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from trainer_cli.errors import Problem
+from trainer_cli.parts.numerics import BASELINE_IS_FIRST_BEST, Numerics
 
 if TYPE_CHECKING:
     from trainer_cli.training.state import Best, Patience
@@ -51,31 +55,42 @@ def improves(value: float | None, reference: float | None, mode: Direction, min_
 
 
 def observe(
-    patience: Patience, settings: EarlyStoppingSettings, epoch: int, value: float | None, mode: Direction
+    patience: Patience,
+    settings: EarlyStoppingSettings,
+    epoch: int,
+    value: float | None,
+    mode: Direction,
+    numerics: Numerics = "keras",
 ) -> bool:
     """Take one epoch (counted from 0 within the phase) into account; True if it is better than all before.
 
-    Sets `patience.stopped` when the run should end. The baseline does not start the search for the best: it only keeps
-    the wait from starting anew while the monitored value has not passed it. The first epoch never stops a run.
+    Sets `patience.stopped` when the run should end. With Keras the baseline does not start the search for the best: it
+    only keeps the wait from starting anew while the monitored value has not passed it, and the first epoch never stops
+    a run. With TensorFlow.js the baseline is the best to begin with, and every epoch may stop the run.
     """
+    from_baseline = BASELINE_IS_FIRST_BEST[numerics]
     if epoch < settings.start_from_epoch:
         return False
     patience.wait += 1
-    if improves(value, patience.best, mode, settings.min_delta):
+    best = settings.baseline if from_baseline and patience.best is None else patience.best
+    if improves(value, best, mode, settings.min_delta):
         patience.best = value
         patience.best_epoch = epoch
         if settings.baseline is None or improves(value, settings.baseline, mode, settings.min_delta):
             patience.wait = 0
         return True
-    if patience.wait >= settings.patience and epoch > 0:
+    if patience.wait >= settings.patience and (epoch > 0 or from_baseline):
         patience.stopped = True
     return False
 
 
-def stop_reason(patience: Patience, monitor: str, restored: bool) -> str:
+def stop_reason(patience: Patience, settings: EarlyStoppingSettings, restored: bool) -> str:
     """Why early stopping ended a phase, in words."""
+    monitor = settings.monitor
     if patience.best is None or patience.best_epoch is None:
-        return f"{monitor} has no value"
+        if settings.baseline is None:
+            return f"{monitor} has no value"
+        return f"{monitor} has not been better than the baseline {settings.baseline:.6g}"
     count = f"{patience.wait} epoch{'s' if patience.wait != 1 else ''}"
     weights = ", whose weights are restored" if restored else ""
     return f"no better {monitor} for {count} (best {patience.best:.6g} in epoch {patience.best_epoch + 1}{weights})"

@@ -182,10 +182,11 @@ class PhaseRun:
         settings = plan.fit.early_stopping
         if settings is not None and not self.run.cut:
             mode = monitor.direction(settings.monitor, settings.mode, plan.directions)
-            if monitor.observe(state.patience, settings, epoch, report[settings.monitor], mode):
+            value = report[settings.monitor]
+            if monitor.observe(state.patience, settings, epoch, value, mode, plan.numerics):
                 state.kept_weights = evaluated_weights(state) if settings.restore_best else {}
             if state.patience.stopped:
-                stopping = monitor.stop_reason(state.patience, settings.monitor, bool(state.kept_weights))
+                stopping = monitor.stop_reason(state.patience, settings, bool(state.kept_weights))
         reduced = () if self.run.cut else plateau.observe(state.plateau, plan.fit, report, plan.directions)
         improved = not self.run.cut and monitor.observe_best(state.best, report[plan.monitor], report)
         if improved:

@@ -11,8 +11,9 @@ from trainer_cli.compiler.bind import VALIDATION
 from trainer_cli.compiler.program import InputSpec, Program, build_program
 from trainer_cli.config.load import LoadedConfig
 from trainer_cli.config.schema import Config, Fit, PhaseSettings, phase_count, phase_settings
-from trainer_cli.data.source import Signature, check_targets
+from trainer_cli.data.source import Signature
 from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.parts.numerics import Numerics
 from trainer_cli.parts.optimizer import Optimizer
 from trainer_cli.training.compiled import check_compiled
 from trainer_cli.training.data_cache import data_cache
@@ -39,6 +40,7 @@ class PhasePlan(NamedTuple):
     dataset: Dataset
     monitor: str  # of the `best` checkpoint
     directions: Mapping[str, Direction]
+    numerics: Numerics = "keras"
 
     @property
     def best_mode(self) -> Direction:
@@ -98,6 +100,8 @@ def compile_phases(
 
     With the signature of the data, it is asked for the targets that the losses need.
     """
+    from trainer_cli.data.targets import check_targets
+
     programs: list[Program] = []
     problems: list[Problem] = []
     for position in range(phase_count(config)):
@@ -188,4 +192,5 @@ def _plan(config: Config, setting: PhaseSettings, program: Program, dataset: Dat
         dataset=dataset,
         monitor=monitor,
         directions={bound.key: bound.metric.direction for bound in program.metrics},
+        numerics=config.numerics,
     )

@@ -52,7 +52,6 @@ class Idx(Source):
     """
 
     path_fields: ClassVar[tuple[str, ...]] = ("folder", *_FILES, "sample_weight", "test_sample_weight")
-    reads_blocks: ClassVar[bool] = True
 
     folder: Name | None = Field(default=None, description="the folder that holds the files under their usual names")
     images: Name | None = Field(default=None, description="the file of images, if not given by `folder`")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
@@ -12,8 +13,18 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from trainer_cli.data.delimited import DelimitedFile, numbers_or_text
-from trainer_cli.data.files import digest, reading, shown
-from trainer_cli.data.pictures import SUFFIXES, Color, Interpolation, Resizing, Size, check_pillow, pixels, size_of
+from trainer_cli.data.files import Paths, digest, reading, shown
+from trainer_cli.data.pictures import (
+    SUFFIXES,
+    Color,
+    Interpolation,
+    Resizing,
+    Size,
+    check_pillow,
+    pillow_versions,
+    pixels,
+    size_of,
+)
 from trainer_cli.data.room import check_room
 from trainer_cli.data.source import (
     INPUT,
@@ -30,6 +41,7 @@ from trainer_cli.data.source import (
     TargetArray,
     input_signature,
 )
+from trainer_cli.data.stored_array import halved
 from trainer_cli.data.weighting import checked_weights
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
@@ -102,26 +114,47 @@ class Images(Source):
                 raise DataError(f"{root}: no such folder")
             size = self.size
         elif self.labels is not None:
-            size = size_of(self._labelled(folder).files[0])
+            size = size_of(Path(self._labelled(folder).files[0]))
         else:
             size = size_of(next(self.found(folder / self.path))[0])
-        shape = (*size, 3 if self.color == "rgb" else 1)
+        shape = (*size, self._channels)
         return Signature({INPUT: input_signature(shape, "uint8", self.scaling)}, (TARGET,) if self.target else ())
 
     def read(self, folder: Path) -> Table:
         check_pillow()
-        if self.labels is not None:
-            listed = {"train": self._labelled(folder)}
-            others = [folder / self.labels]
-        else:
-            listed = {"train": self._listed(folder / self.path)}
-            listed |= {part: self._listed(folder / getattr(self, f"{part}_path")) for part in self.own_parts}
-            others = []
-        total = digest([*others, *(path for listing in listed.values() for path in listing.files)])
-        train = listed.pop("train")
-        size = self.size or size_of(train.files[0])
-        parts = {name: self._table(listing, size, train.files[0], total, {}) for name, listing in listed.items()}
-        return self._table(train, size, train.files[0], total, parts)
+        listings = self._listings(folder)
+        total = digest(path for paths in self._files(folder, listings).values() for path in paths)
+        first = Path(listings["train"].files[0])
+        size = self.size or size_of(first)
+        tables = {}
+        for name, listing in listings.items():
+            check_room(len(listing.files) * math.prod(size) * self._channels, listing.root)
+            tables[name] = self._table(listing, size, first)._replace(digest=total)
+        return tables.pop("train")._replace(parts=tables)
+
+    def files(self, folder: Path) -> dict[str, Sequence[Path]]:
+        return self._files(folder, self._listings(folder))
+
+    def shaping(self, folder: Path) -> Any:
+        # Folders name the classes, and what reads JPEG files decides their pixels.
+        names = hashlib.sha256()
+        for name, listing in self._listings(folder).items():
+            for file in listing.files:
+                names.update(f"{name}\0{file.removeprefix(listing.root)}\0".encode(errors="surrogateescape"))
+        return [super().shaping(folder), names.hexdigest(), *pillow_versions()]
+
+    def part_blocks(self, folder: Path, part: str, most: int) -> Iterator[Table]:
+        check_pillow()
+        listings = self._listings(folder)
+        first, listing = Path(listings["train"].files[0]), listings[part]
+        size = self.size or size_of(first)
+        for begin in range(0, len(listing.files), most):
+            yield self._table(listing.some(begin, begin + most), size, first)
+
+    def blocks(self, most: int) -> Iterator[Table]:
+        assert self.size is not None, "new images are brought to the size trained on"
+        row = math.prod(self.size) * self._channels
+        return self.part_blocks(Path(), "train", halved(most, row))
 
     def reading(self, file: Path, learned: Mapping[str, Any], with_target: bool) -> Self:
         update = {
@@ -162,10 +195,31 @@ class Images(Source):
         for entry in entries:
             yield from ((path, entry.name) for path in _images(entry))
 
+    @property
+    def _channels(self) -> int:
+        return 3 if self.color == "rgb" else 1
+
+    def _files(self, folder: Path, listings: Mapping[str, _Listing]) -> dict[str, Sequence[Path]]:
+        """The images of each part, and before those to train on the table of their labels."""
+        found = {name: Paths(listing.files) for name, listing in listings.items()}
+        if self.labels is not None:
+            found["train"] = Paths([str(folder / self.labels), *listings["train"].files])
+        return dict(found)
+
+    def _listings(self, folder: Path) -> dict[str, _Listing]:
+        if self.labels is not None:
+            return {"train": self._labelled(folder)}
+        roots = {"train": self.path, **{part: getattr(self, f"{part}_path") for part in self.own_parts}}
+        return {part: self._listed(folder / path) for part, path in roots.items()}
+
     def _listed(self, root: Path) -> _Listing:
-        found = list(islice(self.found(root), _MOST_FILES))
-        labels = np.asarray([name for _, name in found]) if self.target else None
-        return _Listing(str(root), [path for path, _ in found], labels)
+        files, classes = [], []
+        for path, name in islice(self.found(root), _MOST_FILES + 1):
+            files.append(str(path))
+            classes.append(name)
+        if len(files) > _MOST_FILES:
+            raise DataError(f"{root}: holds more than {_MOST_FILES:,} images")
+        return _Listing(str(root), files, np.asarray(classes) if self.target else None)
 
     def _labelled(self, folder: Path) -> _Listing:
         """The images that the table of labels names."""
@@ -182,16 +236,15 @@ class Images(Source):
                 )
         return _Listing(
             str(root),
-            [root / name for name in names],
+            [str(root / name) for name in names],
             numbers_or_text(labels[0], origin, self.label_column) if labels else None,
             checked_weights(counts[:, 0], origin, counted[0]) if counted else None,
         )
 
-    def _table(self, listing: _Listing, size: Size, first: Path, total: str, parts: dict[str, Table]) -> Table:
-        shape = (len(listing.files), *size, 3 if self.color == "rgb" else 1)
-        check_room(math.prod(shape), listing.root)
-        values = np.empty(shape, np.uint8)
-        for row, path in enumerate(listing.files):
+    def _table(self, listing: _Listing, size: Size, first: Path) -> Table:
+        """The pixels of all images of a listing; `first` is the image that all of them must be as large as."""
+        values = np.empty((len(listing.files), *size, self._channels), np.uint8)
+        for row, path in enumerate(Paths(listing.files)):
             found = pixels(path, self.color, self.size, self.resizing, self.interpolation)
             if found.shape[:2] != tuple(size):
                 raise DataError(
@@ -199,23 +252,29 @@ class Images(Source):
                     hint=f"give the data a `size`, such as [{size[0]}, {size[1]}]",
                 )
             values[row] = found
-        origin = Origin(listing.root, "image", names=[str(path) for path in listing.files])
+        origin = Origin(listing.root, "image", names=listing.files)
         targets = {}
         if listing.labels is not None:
             targets[TARGET] = TargetArray(listing.labels, origin, (TARGET,))
         learned = {"size": list(size)}
-        return Table(
-            {INPUT: InputArray(values, origin)}, targets, total, parts, learned, sample_weights=listing.weights
-        )
+        return Table({INPUT: InputArray(values, origin)}, targets, "", {}, learned, sample_weights=listing.weights)
 
 
 class _Listing(NamedTuple):
-    """The images of a part, their labels, and how much each counts."""
+    """The images of a part by their names, their labels, and how much each counts."""
 
     root: str
-    files: list[Path]
+    files: list[str]
     labels: np.ndarray | None
     weights: np.ndarray | None = None
+
+    def some(self, begin: int, end: int) -> _Listing:
+        return _Listing(
+            self.root,
+            self.files[begin:end],
+            None if self.labels is None else self.labels[begin:end],
+            None if self.weights is None else self.weights[begin:end],
+        )
 
 
 def _images(root: Path) -> Iterator[Path]:

@@ -60,7 +60,6 @@ class JsonLines(TokenSource):
     """
 
     has_columns: ClassVar[bool] = True
-    reads_blocks: ClassVar[bool] = True
 
     input: Name | Names | Annotated[dict[Name, Name | Names], Field(min_length=1)] = Field(
         description="the key of the input, or several with a number each; by input name if there are several inputs"

@@ -16,6 +16,8 @@ from trainer_cli.data.files import expand
 from trainer_cli.data.source import SAMPLE_WEIGHTS, SplitSpec, each_text
 from trainer_cli.errors import DataError
 
+WAYS = ("group", "time")
+
 Files = Name | Names
 NamedFiles = Files | Annotated[dict[Name, Files], Field(min_length=1)]
 
@@ -55,6 +57,11 @@ class Npy(ArraySource):
         way = "time" if self.split.group is None else "group"
         split = self.split.model_copy(update={way: str((folder / self.split.column).absolute())})
         return found.model_copy(update={"split": split})
+
+    def shaping(self, folder: Path) -> Any:
+        found = super().shaping(folder)
+        names = {way: None if path is None else Path(path).name for way, path in found["split"].items() if way in WAYS}
+        return {**found, "split": {**found["split"], **names}}
 
     def files(self, folder: Path) -> dict[str, list[Path]]:
         return {

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from trainer_cli.data.file_source import TokenSource
-from trainer_cli.data.files import expand, not_utf8, open_bytes, read_at_most
+from trainer_cli.data.files import expand, open_bytes
+from trainer_cli.data.running_text import named
 from trainer_cli.data.source import (
     INPUT,
     TARGET,
@@ -23,7 +22,9 @@ from trainer_cli.data.source import (
     Table,
     TargetArray,
 )
-from trainer_cli.data.vocabulary import PADDING, UNKNOWN, WORD, by_frequency, numbering
+from trainer_cli.data.stored_array import halved
+from trainer_cli.data.tokens import Reading, RunningText, Tokens, Unit, windows, windows_of
+from trainer_cli.data.vocabulary import PADDING, UNKNOWN
 from trainer_cli.errors import DataError
 from trainer_cli.lazy import np
 from trainer_cli.parts.families import Refusal, refusal
@@ -31,7 +32,8 @@ from trainer_cli.parts.families import Refusal, refusal
 ALIASES = ("txt",)
 
 _MOST_BYTES = 1 << 29
-_CODE_POINTS = 0x110000
+"""Of a file that is read into memory, where a text takes several times its size."""
+_TOKEN_BYTES = 4
 
 
 class Text(TokenSource):
@@ -52,7 +54,7 @@ class Text(TokenSource):
     stride: int | None = Field(
         default=None, gt=0, description="tokens from the beginning of a window to that of the next; default: `length`"
     )
-    unit: Literal["character", "word", "byte"] = Field(default="character", description="what a token is")
+    unit: Unit = Field(default="character", description="what a token is")
     target: Literal["next_tokens", "next_token"] | None = Field(
         default="next_tokens",
         description="what to predict: the token that follows at every place, or that behind the window alone; null: "
@@ -87,110 +89,72 @@ class Text(TokenSource):
 
     def read(self, folder: Path) -> Table:
         files, total = self._paths_by_part(folder)
-        texts = {name: self._tokens(paths) for name, paths in files.items()}
-        texts |= texts["train"].divided(self.split)
-        vocabulary = self.vocabulary
-        if vocabulary is None:
-            most = None if self.vocabulary_size is None else self.vocabulary_size - 2
-            vocabulary = texts["train"].vocabulary(most)
-        parts = {
-            name: self._table(name, text, vocabulary, total, {}) for name, text in texts.items() if name != "train"
-        }
-        return self._table("train", texts["train"], vocabulary, total, parts)
+        return self._whole(files, total, None)
+
+    def stored(self, folder: Path, scratch: Path) -> Table:
+        return self._whole(self.files(folder), "", scratch)
+
+    def blocks(self, most: int) -> Iterator[Table]:
+        assert self.vocabulary is not None, "new text is read by what training has learned"
+        paths, reading, rows = expand(Path(), self.path), self._reading(None), 0
+        stride = self.stride or self.length
+        most = halved(most, _TOKEN_BYTES * max(self.length, stride))
+        for values in windows_of(reading.numbers(paths), self.length, stride, most):
+            origin = Origin(named(paths), "window", rows)
+            inputs = {INPUT: self._input(values, origin, self.vocabulary)}
+            yield Table(inputs, {}, "", learned={"vocabulary": self.vocabulary})
+            rows += len(values)
+        if not rows:
+            raise self._too_short(named(paths), "the text", sum(map(len, reading.numbers(paths))))
 
     def informed(self, learned: Mapping[str, Any]) -> Self:
         return self.model_copy(update={"vocabulary": list(learned["vocabulary"])})
 
-    def _tokens(self, paths: Sequence[Path]) -> _Tokens:
-        text = "".join(_content(path, self.unit) for path in paths)
-        if self.lowercase:
-            text = text.lower()
-        file = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1} more"
-        return (_words if self.unit == "word" else _characters)(text, file)
+    def _reading(self, most_bytes: int | None) -> Reading:
+        return Reading(self.unit, self.lowercase, self.vocabulary, most_bytes)
 
-    def _table(self, part: str, text: _Tokens, vocabulary: list[str], total: str, parts: dict[str, Table]) -> Table:
+    def _whole(self, files: Mapping[str, Sequence[Path]], total: str, scratch: Path | None) -> Table:
+        """All windows: views of the tokens, which are in memory or in files below `scratch`, each token once."""
+        reading = self._reading(_MOST_BYTES if scratch is None else None)
+        texts = {
+            name: RunningText(paths, reading, None if scratch is None else scratch / f"raw.{name}.tokens")
+            for name, paths in files.items()
+        }
+        vocabulary = self.vocabulary
+        if vocabulary is None:
+            most = None if self.vocabulary_size is None else self.vocabulary_size - 2
+            train = texts["train"]
+            vocabulary = train.vocabulary(train.tokens.divided(self.split)["train"], most)
+        parts = {name: text.numbered(vocabulary) for name, text in texts.items()}
+        parts |= parts["train"].divided(self.split)
+        tables = {name: self._table(name, text, vocabulary, total) for name, text in parts.items()}
+        return tables.pop("train")._replace(parts=tables)
+
+    def _table(self, part: str, text: Tokens, vocabulary: list[str], total: str) -> Table:
         following = 0 if self.target is None else 1
-        if len(text.codes) < self.length + following:
+        if len(text.values) < self.length + following:
             whose = f"the {part} part" if self.split != SplitSpec() else "the text"
-            raise DataError(
-                f"{text.file}: {whose} has {len(text.codes):,} tokens, a window"
-                f"{' and what follows' if following else ''} takes {self.length + following:,}",
-                hint="give more text, or a smaller `length`",
-            )
-        numbers = text.numbers(vocabulary)
+            raise self._too_short(text.file, whose, len(text.values))
         stride = self.stride or self.length
-        names = (PADDING, UNKNOWN, *vocabulary)
         origin = Origin(text.file, "window")
-        windows = np.lib.stride_tricks.sliding_window_view
-        inputs = windows(numbers[: len(numbers) - following], self.length)[::stride]
+        inputs = self._input(
+            windows(text.values[: len(text.values) - following], self.length, stride), origin, vocabulary
+        )
         targets = {}
         if self.target is not None:
-            values = windows(numbers[1:], self.length)[::stride]
+            values = windows(text.values[1:], self.length, stride)
             if self.target == "next_token":
                 values = values[:, -1]
-            targets[TARGET] = TargetArray(values, origin, (TARGET,), classes=names)
-        return Table(
-            inputs={INPUT: InputArray(inputs, origin, whole=True, tokens=len(names))},
-            targets=targets,
-            digest=total,
-            parts=parts,
-            learned={"vocabulary": vocabulary},
+            targets[TARGET] = TargetArray(values, origin, (TARGET,), classes=(PADDING, UNKNOWN, *vocabulary))
+        return Table({INPUT: inputs}, targets, total, learned={"vocabulary": vocabulary})
+
+    def _input(self, values: np.ndarray, origin: Origin, vocabulary: list[str]) -> InputArray:
+        return InputArray(values, origin, whole=True, tokens=len(vocabulary) + 2)
+
+    def _too_short(self, file: str, whose: str, tokens: int) -> DataError:
+        following = 0 if self.target is None else 1
+        return DataError(
+            f"{file}: {whose} has {tokens:,} tokens, a window"
+            f"{' and what follows' if following else ''} takes {self.length + following:,}",
+            hint="give more text, or a smaller `length`",
         )
-
-
-class _Tokens(NamedTuple):
-    """A text: a number per token, and what the numbers stand for."""
-
-    file: str
-    codes: np.ndarray
-    names: list[str]
-
-    def divided(self, split: SplitSpec) -> dict[str, _Tokens]:
-        """The text to train on, and those of the parts that are held out from its end."""
-        total = len(self.codes)
-        test = round(total * split.test)
-        validation = round(total * split.validation)
-        borders = {"train": (0, total - validation - test)}
-        if validation:
-            borders["validation"] = (total - validation - test, total - test)
-        if test:
-            borders["test"] = (total - test, total)
-        return {name: self._replace(codes=self.codes[begin:end]) for name, (begin, end) in borders.items()}
-
-    def vocabulary(self, most: int | None) -> list[str]:
-        """The tokens that occur, the most frequent first and equals in the order of their code points."""
-        return by_frequency(np.bincount(self.codes, minlength=len(self.names)), self.names, most)
-
-    def numbers(self, vocabulary: Sequence[str]) -> np.ndarray:
-        """The tokens as numbers of the vocabulary, int32."""
-        return numbering(self.names, vocabulary)[self.codes]
-
-
-def _characters(text: str, file: str) -> _Tokens:
-    points = np.frombuffer(text.encode("utf-32-le"), "<u4")
-    present = np.flatnonzero(np.bincount(points, minlength=1))
-    table = np.zeros(_CODE_POINTS, np.int32)
-    table[present] = np.arange(len(present))
-    return _Tokens(file, table[points], [chr(point) for point in present.tolist()])
-
-
-def _words(text: str, file: str) -> _Tokens:
-    places: dict[str, int] = {}
-    codes = array("i", (places.setdefault(found.group(), len(places)) for found in WORD.finditer(text)))
-    return _Tokens(file, np.frombuffer(codes, np.int32) if codes else np.zeros(0, np.int32), list(places))
-
-
-def _content(path: Path, unit: str) -> str:
-    """The text of a file; its bytes as the characters of the same numbers where bytes are the tokens."""
-    with open_bytes(path) as file:
-        content = read_at_most(file, path, _MOST_BYTES)
-    if unit == "byte":
-        return content.decode("latin-1")
-    if b"\0" in content:
-        line = content.count(b"\n", 0, content.index(b"\0")) + 1
-        raise DataError(f"{path}, line {line}: holds a NUL byte", hint="is it a text file in UTF-8?")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise not_utf8(path) from None
-    return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True)
