@@ -23,10 +23,14 @@ LEAST_ROWS_OF_LOOPS = 2 * ROW_BLOCK
 
 @dataclass
 class Group:
-    """Kernels in their order, and the rows that they take at a time: 0 for all at once."""
+    """Kernels in their order, and the rows that they take at a time: 0 for all at once.
+
+    A `private` group, which stands before the others, has what every thread computes for itself.
+    """
 
     kernels: list[Kernel] = field(default_factory=list)
     rows: int = 0
+    private: bool = False
 
 
 def chunk(partition: Partition, batch_size: int, cache: int) -> list[list[Group]]:
@@ -39,17 +43,23 @@ def _groups(region: Region, partition: Partition, batch_size: int, room: int) ->
     groups: list[Group] = []
     open_group, weights = False, dict[Value, int]()
     for kernel in region.kernels:
-        by_rows = partition.splits[kernel].kind == "rows"
+        kind = partition.splits[kernel].kind
+        by_rows = kind == "rows"
         read = {storage(value): row_bytes(value) for value in _touched(kernel) if _stays(value)}
+        if kind == "private":
+            if not groups:
+                groups.append(Group(private=True))
+            groups[0].kernels.append(kernel)
+            continue
         if not (by_rows and open_group and sum((weights | read).values()) <= room):
             groups.append(Group())
             open_group, weights = by_rows, {}
         weights |= read
         groups[-1].kernels.append(kernel)
     for group in groups:
-        if len(group.kernels) > 1 and room > 0:
+        if len(group.kernels) > 1 and room > 0 and not group.private:
             group.rows = _rows(group.kernels, room, batch_size)
-    return groups or [Group()]
+    return groups if any(not group.private for group in groups) else [*groups, Group()]
 
 
 def _rows(kernels: list[Kernel], room: int, batch_size: int) -> int:

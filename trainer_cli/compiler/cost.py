@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trainer_cli.compiler.kernels import Kernel, storage
+from trainer_cli.compiler.kernels import Kernel, is_private, storage
 from trainer_cli.compiler.memory import ITEM_SIZE, elements
 from trainer_cli.ir.graph import Graph, Value, reachable
 from trainer_cli.ir.ops.products import label_extents
@@ -73,9 +73,9 @@ def _without_zeros(adjoint: Value) -> Value:
 
 def _convolution_terms(value: Value, batch_size: int) -> int:
     first, second = value.operands
-    if value.op == "convolve":
+    if value.op == "convolve" and not is_private(second):
         space, kernel = value.shape, second.shape
-    elif value.op == "convolve_input_gradient":
+    elif value.op != "convolve_kernel_gradient":
         space, kernel = _without_zeros(first).shape, second.shape
     else:
         space, kernel = second.shape, value.shape

@@ -112,6 +112,11 @@ def is_replicated(value: Value, known: dict[Value, bool]) -> bool:
     return answer
 
 
+def is_private(value: Value) -> bool:
+    """Whether every thread computes a value by itself, into memory of its own."""
+    return bool(value.attributes.get("private"))
+
+
 def is_inline(value: Value) -> bool:
     """Whether a value is computed again wherever it is read: cheaper than a buffer for it."""
     if value.op in ("constant", "broadcast", "iota"):

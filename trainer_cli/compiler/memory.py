@@ -82,7 +82,7 @@ def plan_memory(graph: Graph, partition: Partition, batch_size: int, groups: lis
             # A batched output is read by the caller after the step.
             alive[storage(value)][1] = len(partition.regions) - 1
     for value in local:
-        del alive[value]
+        alive.pop(value, None)
     buffers: dict[Value, Buffer] = {}
     placed: list[Buffer] = []
     largest_first = sorted(alive, key=lambda value: (-_bytes(value, batch_size), value.index))
@@ -112,6 +112,13 @@ def _local_buffers(graph: Graph, groups: list[list[Group]]) -> dict[Value, Buffe
     for number, group in enumerate(everything):
         if group.rows:
             local |= _places(group, {value for value, used in users.items() if used == {number}} - kept)
+    # Behind what groups use in turn: copies that stay for the whole step.
+    end = max((buffer.offset + buffer.size for buffer in local.values()), default=0)
+    for value in (
+        value for group in everything if group.private for kernel in group.kernels for value in kernel.stores
+    ):
+        local[value] = Buffer(value, end, _bytes(value, 0), 0, len(everything))
+        end += local[value].size
     return local
 
 

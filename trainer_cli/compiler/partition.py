@@ -20,6 +20,7 @@ from trainer_cli.compiler.kernels import (
     ROOTS,
     Access,
     Kernel,
+    is_private,
     is_row_reduction,
     reads_of,
     storage,
@@ -38,9 +39,9 @@ FLAT_BLOCK = 64
 @dataclass(frozen=True)
 class Split:
     """How threads share a kernel: `rows` of the batch, `slices` of a first axis of `extent`, `parts` of a sum, of which
-    there are `extent`, or `single`: thread 0."""
+    there are `extent`, or `single`: thread 0; a `private` one is computed as a whole by every thread."""
 
-    kind: Literal["rows", "slices", "parts", "single"]
+    kind: Literal["rows", "slices", "parts", "single", "private"]
     extent: int = 0
     block: int = ROW_BLOCK
 
@@ -115,6 +116,8 @@ def _split(kernel: Kernel) -> Split:
     root = kernel.root
     if root is not None and root.op == "subtotals":
         return Split("rows")
+    if root is None and any(is_private(value) for value in kernel.body):
+        return Split("private", int(kernel.domain[0]))
     if root is not None and "shared" in root.attributes:
         return Split("parts", int(label_extents(root)[root.attributes["shared"]]), 1)
     return split_of(kernel.domain)
@@ -138,7 +141,8 @@ def partition(fusion: Fusion) -> Partition:
             region = max(region, region_of[earlier] + (1 if barrier else 0))
         region_of[kernel] = region
     regions = [Region([]) for _ in range(1 + max(region_of.values(), default=0))]
-    for kernel in fusion.kernels:
+    # What threads compute for themselves needs weights alone: it comes first.
+    for kernel in sorted(fusion.kernels, key=lambda kernel: splits[kernel].kind != "private"):
         regions[region_of[kernel]].kernels.append(kernel)
     result = Partition(regions, splits, touches, fusion.replicated, gathers)
     _verify(result, fusion, region_of)
@@ -209,6 +213,8 @@ def _conflict(first: Kernel, second: Kernel, splits: dict[Kernel, Split], touche
     for touch in touches[first]:
         known.setdefault(touch.buffer, []).append(touch)
     for later in touches[second]:
+        if isinstance(later.buffer, Value) and is_private(later.buffer):
+            continue
         for earlier in known.get(later.buffer, ()):
             if (earlier.writes or later.writes) and not (aligned and earlier.own and later.own):
                 return True

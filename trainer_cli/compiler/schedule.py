@@ -11,14 +11,15 @@ from trainer_cli.compiler.nest import nest
 from trainer_cli.compiler.partition import partition
 from trainer_cli.compiler.simplify import simplify
 from trainer_cli.compiler.subtotal import subtotal
+from trainer_cli.compiler.turn import turn
 from trainer_cli.ir.graph import Graph
 
 
 def make_schedule(graph: Graph, batch_size: int, cache: int = 0) -> Schedule:
-    """lower → simplify → divide → subtotal → fuse → nest → partition → chunk → memory; each verifies what it leaves.
+    """lower → simplify → turn → divide → subtotal → fuse → nest → partition → chunk → memory; each verifies its own.
 
     `cache`: the bytes of cache that a core has for itself; without any, no rows are taken in chunks.
     """
-    simple = subtotal(divide(simplify(lower(graph)), batch_size), batch_size)
+    simple = subtotal(divide(turn(simplify(lower(graph)), batch_size), batch_size), batch_size)
     parts = partition(nest(fuse(simple)))
     return plan_memory(simple, parts, batch_size, chunk(parts, batch_size, cache))

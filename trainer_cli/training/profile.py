@@ -194,7 +194,7 @@ def _work(partition: Partition, batch_size: int) -> Iterator[_Work]:
     for kernel in partition.kernels:
         split = partition.splits[kernel]
         extent = batch_size if split.kind == "rows" else split.extent
-        blocks = 0 if split.kind == "single" else -(-extent // split.block)
+        blocks = 0 if split.kind in ("single", "private") else -(-extent // split.block)
         for inner, times in _calls(kernel, 1):
             cost = kernel_cost(inner, batch_size)
             name = inner.label if inner is kernel else f"{kernel.label}, {inner.label.rpartition(': ')[2]}"

@@ -8,6 +8,7 @@ from trainer_cli.compiler.kernels import (
     MAPPED,
     Kernel,
     identity_coordinates,
+    is_private,
     is_row_reduction,
     reads_counter,
     reads_of,
@@ -16,7 +17,10 @@ from trainer_cli.compiler.stages import stages_of
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import BATCH
 from trainer_cli.targets.cpu.expressions import Elements, linear_index
-from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
+from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter, static_extent
+
+SQUARE = 16
+"""Rows and columns of a part of a matrix that is turned round: a cache line of floats."""
 
 MOST_EDGES = 9
 """Edges of parts up to which each part has a loop of its own."""
@@ -25,6 +29,8 @@ MOST_EDGES = 9
 def write_loops(writer: KernelWriter) -> KernelSource:
     """Elementwise work, and reductions along rows."""
     kernel = writer.kernel
+    if len(kernel.body) == 1 and is_private(kernel.body[0]) and kernel.body[0].op == "transpose":
+        return _write_turned(writer, kernel.body[0])
     if kernel.outer is not None:
         _write_rows(writer, kernel.outer)
         return writer.finish(whole=False)
@@ -33,6 +39,23 @@ def write_loops(writer: KernelWriter) -> KernelSource:
     elements = writer.elements()
     _nest(writer, axes, 0, elements)
     return writer.finish(whole=False)
+
+
+def _write_turned(writer: KernelWriter, value: Value) -> KernelSource:
+    """Matrices turned round, square by square: what a cache line holds is used while it is near."""
+    across, along = (int(extent) for extent in value.shape[-2:])  # type: ignore[call-overload]
+    count, _ = static_extent(value.shape[:-2])
+    lines, source, target = writer.lines, writer.pointer_of(value.operands[0]), writer.pointer_of(value)
+    with (
+        lines.block(f"for n in range({count}):"),
+        lines.block(f"for j0 in range(0, {across}, {SQUARE}):"),
+        lines.block(f"for i0 in range(0, {along}, {SQUARE}):"),
+        lines.block(f"for j in range(j0, min(j0 + {SQUARE}, {across})):"),
+        lines.block(f"for i in range(i0, min(i0 + {SQUARE}, {along})):"),
+    ):
+        size = across * along
+        lines.add(f"{target}[n * {size} + j * {along} + i] = {source}[n * {size} + i * {across} + j]")
+    return writer.finish(whole=True)
 
 
 def _nest(writer: KernelWriter, axes: list[list[int]], depth: int, elements: Elements) -> None:

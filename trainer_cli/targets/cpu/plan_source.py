@@ -49,6 +49,15 @@ _GATHER = {
 """The functions that gather rows, by whether they scale bytes and whether threads share the parts of rows."""
 
 
+_SHARING = {
+    "rows": Sharing.ROWS,
+    "slices": Sharing.SLICES,
+    "parts": Sharing.SLICES,
+    "private": Sharing.PRIVATE,
+}
+"""How the runtime calls kernels of a split, except those of thread 0 alone."""
+
+
 @dataclass
 class Table:
     """Where the words of the table stand. `data` are addresses of the inputs' rows, `leaves` of weights and states,
@@ -145,11 +154,13 @@ class _PlanWriter:
         splits = self.schedule.partition.splits
         last = len(self.schedule.groups) - 1
         for number, groups in enumerate(self.schedule.groups):
-            for place, group in enumerate(groups):
-                if number == place == 0:
+            first = next(group for group in groups if not group.private)
+            for group in groups:
+                begins = number == 0 and group is first
+                if begins:
                     self._gather(parts=True)
                 with self.program.chunks(group.rows) if group.rows else nullcontext():
-                    if number == place == 0:
+                    if begins:
                         self._gather(parts=False)
                     for kernel in group.kernels:
                         self._call(kernel, splits[kernel])
@@ -291,8 +302,8 @@ class _PlanWriter:
             extent = int(kernel.domain[0]) if kernel.domain else 1  # type: ignore[call-overload]
             self.program.call(unit, "entry", arguments, Sharing.SINGLE, extent=extent, label=label)
         else:
-            sharing = Sharing.ROWS if split.kind == "rows" else Sharing.SLICES
-            block = 0 if source.whole else split.block
+            sharing = _SHARING[split.kind]
+            block = 0 if source.whole or split.kind == "private" else split.block
             self.program.call(
                 unit, "entry", arguments, sharing, extent=split.extent, share=split.block, block=block, label=label
             )
@@ -376,5 +387,5 @@ class _PlanWriter:
     def _pointer(self, value: Value) -> Argument:
         place = self.schedule.local.get(value)
         if place is not None:
-            return Argument(Word.LOCAL, place.offset, row_bytes(value))
+            return Argument(Word.LOCAL, place.offset, row_bytes(value) if value.batched else 0)
         return Argument(Word.ARENA, self.schedule.buffers[value].offset)

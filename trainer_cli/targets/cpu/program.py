@@ -54,11 +54,12 @@ class Operation(IntEnum):
 
 
 class Sharing(IntEnum):
-    """How threads share a call: rows of the batch, slices of an axis, or thread 0 alone."""
+    """How threads share a call: rows of the batch, slices of an axis, thread 0 alone, or every thread all of it."""
 
     ROWS = 0
     SLICES = 1
     SINGLE = 2
+    PRIVATE = 3
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ _MEMORY, _MEMORY_SIZE, _TABLE_SIZE = (int(word) for word in (Word.MEMORY, Word.M
 _SCALARS, _FRAME = int(Word.SCALARS), int(Word.FRAME)
 _LOCAL, _LOCAL_SIZE = int(Word.LOCAL), int(Word.LOCAL_SIZE)
 _CALL, _COMPUTE, _WAIT, _LOOP, _REPEAT, _MOVE, _CHECK, _CHUNK, _NEXT = (int(operation) for operation in Operation)
-_ROWS, _SLICES, _SINGLE = (int(sharing) for sharing in Sharing)
+_ROWS, _SLICES, _SINGLE, _ = (int(sharing) for sharing in Sharing)
 
 
 @linked
@@ -127,7 +127,7 @@ def _call(program, slots, frame, thread, threads, rows, low, high):
         shared = program[7 + 3 * count]
         begin = share(extent, shared, thread, threads)
         end = share(extent, shared, thread + 1, threads)
-    elif thread != 0:
+    elif sharing == _SINGLE and thread != 0:
         return
     if block == 0:
         call_address(address, begin, end, rows, frame)
