@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.native import NativeGraph
-from tests.scopes import LayerScope
+from tests.scopes import DrawnScope, LayerScope
 from trainer_cli.compiler.gradient import gradients
 from trainer_cli.compiler.trace import WeightSpec
 from trainer_cli.compiler.update import write_updates
@@ -56,6 +56,7 @@ class GoldenLayer:
         self.inputs = {f"x{index}": np.asarray(x) for index, x in enumerate(case["inputs"])}
         self.rows = len(self.inputs["x0"])
         self.target = np.asarray(case.get("target", 0.0))
+        self.drawn = {"drawn": np.asarray(case["drawn"])} if "drawn" in case else {}
         self.weights = {name: np.asarray(values) for name, values in case["weights"].items()}
         self.optimizer: Any = read_part(OPTIMIZERS, {"type": optimizer, "learning_rate": rate})
 
@@ -67,6 +68,8 @@ class GoldenLayer:
             for name, array in self.inputs.items()
         ]
         scope = LayerScope(graph, training, frozen=not self.layer.trainable)
+        if training and self.drawn:
+            scope = DrawnScope(graph.input("drawn", (BATCH, *self.drawn["drawn"].shape[1:])))
         return scope, inputs, self.layer.apply(scope, *inputs)
 
     def _trains(self, scope: LayerScope, weight: str) -> bool:
@@ -99,7 +102,7 @@ class GoldenLayer:
         graph.outputs |= {f"by/{name}": slope for name, slope in zip([*trainable, *floats], slopes, strict=True)}
         slots = {name: np.full(slot.shape, slot.initial) for name, slot in update.slots.items()}
         hyperparameters = {name: np.asarray(value) for name, value in update.hyperparameters.items()}
-        bound = {**self.inputs, "target": self.target, **self.weights, **slots, **hyperparameters}
+        bound = {**self.inputs, **self.drawn, "target": self.target, **self.weights, **slots, **hyperparameters}
         return graph, bound, list(trainable)
 
     def _learning(self, found: list[Arrays], trainable: list[str], last: Arrays) -> Learning:

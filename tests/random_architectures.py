@@ -100,8 +100,14 @@ SEQUENCES = (
 )
 
 
+IMAGES = ("auto_contrast", "center_crop", "equalization", "resizing", "solarization")
+"""Layers on images, with those whose names begin with `random_`."""
+
+
 def _axes(kind: str) -> int | None:
     """How many axes a row must have, where the kind of layer tells."""
+    if kind.startswith("random_") or kind in IMAGES:
+        return 3
     if kind.startswith("conv_lstm"):
         return int(kind[-2]) + 2
     if kind[-1] == "d" and kind[-2] in "123":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 import numpy as np
@@ -60,3 +61,18 @@ class LayerScope:
 
     def refuse(self, message: str, *, field: str | None = None, hint: str | None = None) -> NoReturn:
         raise ConfigError([Problem(message, () if field is None else (field,), hint)])
+
+
+class DrawnScope(LayerScope):
+    """A scope of training whose random numbers are given, `(batch, numbers)`: a row takes its own in their order."""
+
+    def __init__(self, numbers: Value) -> None:
+        super().__init__(numbers.graph, training=True)
+        self.numbers = numbers
+        self.taken = 0
+
+    def random_uniform(self, like: Value) -> Value:
+        begin = self.taken
+        self.taken += math.prod(int(extent) for extent in like.shape[1:])
+        batch = self.numbers.shape[0]
+        return ir.reshape(ir.slice_(self.numbers, (0, begin), (batch, self.taken)), like.shape)

@@ -15,9 +15,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from keras_draws import Draws, in_float64
 from keras_lines import GROUPS, Line
 from make_keras_blocks import STEPS, jax, keras, normal, np, numbers, random
 
+in_float64()
 layers = keras.layers
 RATE = 0.25
 """Learning rate of the gradient descent, a number that float32 holds exactly."""
@@ -73,11 +75,21 @@ def case(line: Line) -> dict[str, Any]:
             added = layer.losses
         return result, [scope.get_current_value(variable) for variable in layer.non_trainable_variables], added
 
+    rows = [Draws() for _ in range(len(given[0]) if line.drawn else 0)]
+
+    def run_by_rows(trainable: Any, fixed: Any, xs: Any, training: bool) -> Any:
+        found = []
+        for row, draws in enumerate(rows):
+            with draws.given():
+                found.append(run(trainable, fixed, [x[row : row + 1] for x in xs], training))
+        return jax.numpy.concatenate([values for values, *_ in found]), fixed, []
+
     def variables() -> tuple[list[Any], list[Any]]:
         fixed = [variable.value for variable in layer.non_trainable_variables]
         return [variable.value for variable in layer.trainable_variables], fixed
 
-    inferred, *_ = run(*variables(), given, False)
+    running = run_by_rows if line.drawn else run
+    inferred, *_ = running(*variables(), given, False)
     result = {
         "part": {"type": line.name, **line.arguments},
         "inputs": [numbers(x) for x in given],
@@ -85,7 +97,9 @@ def case(line: Line) -> dict[str, Any]:
         "inferred": numbers(inferred),
     }
     if not line.random:
-        result |= learned(layer, names, given, run, variables)
+        result |= learned(layer, names, given, running, variables)
+    if line.drawn:
+        result["drawn"] = [draws.numbers for draws in rows]
     return {key: value for key, value in result.items() if key not in line.apart}
 
 

@@ -30,11 +30,6 @@ _FEW = (
 )
 _MEANS = "a metric measures targets against predictions"
 _LOSS_SHOWN = "leave it out: the loss and every metric are means over the epoch already"
-_NOT_YET = (
-    *("random_color_jitter", "random_elastic_transform", "random_erasing"),
-    *("random_gaussian_blur", "random_hue", "random_perspective"),
-    *("random_posterization", "random_saturation", "random_shear"),
-)
 _EXACT = "training is in float32, where no gradient vanishes"
 
 PARTS: Mapping[tuple[str, str], LeftOut] = MappingProxyType(
@@ -55,15 +50,12 @@ PARTS: Mapping[tuple[str, str], LeftOut] = MappingProxyType(
         ("layer", "stacked_rnn_cells"): LeftOut("it stands inside `rnn`", "give `rnn` a list: `cell: [...]`"),
         ("layer", "mix_up"): LeftOut(_ROWS, _FEW),
         ("layer", "cut_mix"): LeftOut(_ROWS, _FEW),
-        **{
-            ("layer", name): LeftOut("it chooses among many changes of an image at random", _FEW)
-            for name in ("aug_mix", "rand_augment")
-        },
-        **{
-            ("layer", name): LeftOut("it needs histograms, which no primitive gives", _FEW)
-            for name in ("equalization", "contrast_limited_adaptive_histogram_equalization")
-        },
-        **{("layer", name): LeftOut("nobody has written it yet", _FEW) for name in _NOT_YET},
+        ("layer", "aug_mix"): LeftOut(
+            "its shares follow a gamma distribution, which takes random numbers until one fits", "use `rand_augment`"
+        ),
+        ("layer", "contrast_limited_adaptive_histogram_equalization"): LeftOut(
+            "nobody has written it yet", "use `equalization`, which takes an image as a whole"
+        ),
         ("layer", "max_num_bounding_boxes"): LeftOut("targets are no bounding boxes", "leave it out"),
         ("layer", "random_width"): LeftOut("the extents of a model's values are fixed", "use `random_zoom`"),
         ("layer", "mel_spectrogram"): LeftOut("there is no Fourier transform", "store spectrograms as arrays (`npz`)"),

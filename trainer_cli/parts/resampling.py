@@ -112,12 +112,18 @@ def pixel_weights(places: Value, extent: int, filling: Filling) -> Value:
     return ir.maximum(1.0 - distance, 0.0)
 
 
+def weighted_sums(x: Value, down: Value, right: Value) -> Value:
+    """Images whose pixel (y, x) is the sum of the input's, each weighted by that of its row in down[y] and that of its
+    column in right[x]: `(batch, height, width, channels)` → `(batch, height′, width′, channels)`."""
+    return ir.contract("bxw,bywc->byxc", right, ir.contract("byh,bhwc->bywc", down, x))
+
+
 def resampled_apart(x: Value, rows: Value, columns: Value, filling: Filling) -> Value:
     """Images whose pixel (y, x) is that at (rows[y], columns[x]) of the input's: rows `(batch, height′)`, columns
     `(batch, width′)`, images `(batch, height, width, channels)` → `(batch, height′, width′, channels)`."""
     down = pixel_weights(rows, int(x.shape[1]), filling)
     right = pixel_weights(columns, int(x.shape[2]), filling)
-    result = ir.contract("bxw,bywc->byxc", right, ir.contract("byh,bhwc->bywc", down, x))
+    result = weighted_sums(x, down, right)
     if filling.mode != "constant" or filling.value == 0:
         return result
     inside = ir.contract("by,bx->byx", ir.reduce_sum(down, -1), ir.reduce_sum(right, -1))
@@ -148,6 +154,13 @@ def rotated_places(angle: Value, height: int, width: int) -> tuple[Value, Value]
     down, right = (ir.constant(angle.graph, grid[axis] - middle[axis]) for axis in (0, 1))
     sine, cosine = ir.sin(angle), ir.cos(angle)
     return sine * right + cosine * down + middle[0], cosine * right - sine * down + middle[1]
+
+
+def pixel_places(like: Value) -> tuple[Value, Value]:
+    """Rows and columns of all pixels of images: `(batch, height, width, channels)` → two of `(height · width,)`."""
+    _, height, width, _ = like.shape
+    down, right = np.indices((int(height), int(width))).reshape(2, int(height) * int(width)).astype(np.float64)
+    return ir.constant(like.graph, down), ir.constant(like.graph, right)
 
 
 TURN = 2.0 * math.pi

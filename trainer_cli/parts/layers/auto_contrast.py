@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.augmentation import Pair
 from trainer_cli.parts.layer import Layer, LayerScope
-from trainer_cli.parts.recoloring import range_field
+from trainer_cli.parts.recoloring import ValueRange, range_field
 from trainer_cli.parts.space import space_of
 
 
@@ -15,7 +14,7 @@ class AutoContrast(Layer):
     without differences stays what it is. `(batch, height, width, channels)` → the same shape. In inference too.
     """
 
-    value_range: Pair = range_field()
+    value_range: ValueRange = range_field()
 
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.augmentation import Augmentation, Factor, Pair, bounds, check_factor, drawn
+from trainer_cli.parts.augmentation import Augmentation, Factor, check_factor
 from trainer_cli.parts.layer import LayerScope
+from trainer_cli.parts.recoloring import ValueRange, brightened, range_field
 
 
 class RandomBrightness(Augmentation):
@@ -18,9 +18,7 @@ class RandomBrightness(Augmentation):
     factor: Factor = Field(
         description="largest fraction, in both directions, or [least, largest], positive being lighter"
     )
-    value_range: Pair = Field(
-        default=(0.0, 255.0), description="least and largest value of a pixel: [0, 1] where pixels were rescaled"
-    )
+    value_range: ValueRange = range_field()
 
     @field_validator("factor")
     @classmethod
@@ -28,5 +26,4 @@ class RandomBrightness(Augmentation):
         return check_factor(value, -1.0, 1.0)
 
     def change(self, scope: LayerScope, x: Value) -> Value:
-        low, high = sorted(self.value_range)
-        return ir.clip(x + drawn(scope, x, *bounds(self.factor), 4) * (high - low), low, high)
+        return brightened(scope, x, self.factor, self.value_range)

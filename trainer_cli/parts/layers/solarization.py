@@ -6,9 +6,9 @@ from pydantic import Field, field_validator
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.augmentation import Augmentation, Factor, Pair, check_factor
+from trainer_cli.parts.augmentation import Augmentation, Factor
 from trainer_cli.parts.layer import LayerScope
-from trainer_cli.parts.recoloring import range_field, share
+from trainer_cli.parts.recoloring import ValueRange, check_share, range_field, share
 
 
 class Solarization(Augmentation):
@@ -23,14 +23,12 @@ class Solarization(Augmentation):
     threshold_factor: Factor = Field(
         default=0.0, description="largest threshold, from 0 to 1, or [least, largest]; 0 inverts all of an image"
     )
-    value_range: Pair = range_field()
+    value_range: ValueRange = range_field()
 
     @field_validator("addition_factor", "threshold_factor")
     @classmethod
     def _bounds(cls, value: Factor) -> Factor:
-        if not isinstance(value, tuple) and value < 0:
-            raise ValueError("factors lie between 0 and 1")
-        return check_factor(value, 0.0, 1.0)
+        return check_share(value)
 
     def change(self, scope: LayerScope, x: Value) -> Value:
         low, high = sorted(self.value_range)
