@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from keras_augmentations import AUGMENTATIONS
 from keras_draws import Draws, in_float64
 from keras_lines import GROUPS, Line
 from make_keras_blocks import STEPS, jax, keras, normal, np, numbers, random
@@ -142,14 +143,15 @@ def learned(layer: Any, names: dict[str, str], given: list[Any], run: Any, varia
 
 
 def main() -> None:
-    for name in sys.argv[1:] or GROUPS:
+    groups = {**GROUPS, "augmentations": AUGMENTATIONS}
+    for name in sys.argv[1:] or groups:
         # Each group has numbers of its own, so that a line more in one does not change another.
         random.bit_generator.state = np.random.default_rng(list(name.encode())).bit_generator.state
         content: dict[str, Any] = {
             "source": f"Keras {keras.__version__} on JAX {jax.__version__}, float64",
             "optimizer": "sgd",
             "rate": RATE,
-            "cases": [case(line) for line in GROUPS[name]],
+            "cases": [case(line) for line in groups[name]],
         }
         text = json.dumps(content, indent=None, separators=(",", ":")).replace('},{"part"', '},\n{"part"')
         Path(__file__).with_name(f"keras_layers_{name}.json").write_text(text + "\n")
