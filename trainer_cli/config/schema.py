@@ -44,8 +44,10 @@ def _form(value: Any) -> str:
 LossChoice: TypeAlias = Annotated[
     Annotated[LossField, Tag("(single)")] | Annotated[dict[str, LossField], Tag("(by output)")], Discriminator(_form)
 ]
+MAX_METRICS = 1_000
+Metrics: TypeAlias = Annotated[list[MetricField], Field(max_length=MAX_METRICS)]
 MetricsChoice: TypeAlias = Annotated[
-    Annotated[list[MetricField], Tag("(single)")] | Annotated[dict[str, list[MetricField]], Tag("(by output)")],
+    Annotated[Metrics, Tag("(single)")] | Annotated[dict[str, Metrics], Tag("(by output)")],
     Discriminator(_form),
 ]
 

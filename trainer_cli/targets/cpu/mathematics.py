@@ -188,8 +188,7 @@ def _exp(x: _Number) -> _Number:
 def _exp_within(x: _Number) -> _Number:
     """e^x for x in -87.5 … 88, where neither it nor its scale overflows; half of what `exp` takes besides."""
     exponent, growth = _reduce(x)
-    scale = _power_of_two(exponent)
-    return growth.fma(scale, scale)
+    return (growth + 1.0) * _power_of_two(exponent)
 
 
 def _expm1(x: _Number) -> _Number:
