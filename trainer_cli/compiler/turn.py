@@ -94,8 +94,7 @@ def _loop(value: Value, operands: tuple[Value, ...]) -> Value | None:
         left, right, result = labels(use.attributes["specification"])
         return body.emit("contract", (given[0], turned[given[1]]), specification=f"{left},{right[::-1]}->{result}")
 
-    places = {**copied}
-    final = copy_into(body, reachable(results), places, rewrite)
+    final = copy_into(body, reachable(results), dict(copied), rewrite)
     attributes: dict[str, Any] = {
         **a,
         "parameters": (*(copied[each] for each in parameters), *turned.values()),

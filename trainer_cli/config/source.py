@@ -30,7 +30,10 @@ _FORBIDDEN = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U000100
 _UNUSABLE = "[\0\ud800-\udfff]"
 
 # What the parser says → what it means here, and how to mend it.
+_TOO_DEEP = f"the config is nested more than {MAX_DEPTH} levels deep"
+
 _SYNTAX: tuple[tuple[str, str, str | None], ...] = (
+    ("exceeded maximum nesting depth", _TOO_DEEP, None),  # libyaml has a limit of its own
     ("tab character", "a tab cannot indent", "use spaces"),
     ("mapping values are not allowed", "a `:` cannot stand here", "check the indentation; quote texts with `: `"),
     ("sequence entries are not allowed", "a list entry `- ` cannot stand here", "begin the list on a line of its own"),
@@ -84,7 +87,7 @@ class Budget:
         if self.nodes > MAX_NODES:
             raise ConfigError([Problem(f"the config expands to more than {MAX_NODES:,} values", place=place)])
         if depth > MAX_DEPTH:
-            raise ConfigError([Problem(f"the config is nested more than {MAX_DEPTH} levels deep", place=place)])
+            raise ConfigError([Problem(_TOO_DEEP, place=place)])
 
     def copy(self, node: Node, depth: int) -> Node:
         """A copy of a node and all below it, `depth` levels down."""

@@ -68,8 +68,9 @@ def second_level_cache() -> int:
 
 def _all() -> dict[str, bool]:
     found = dict(llvm.get_host_cpu_features())
-    # LLVM makes loops half as wide as they could be on Intel's processors before it is told otherwise.
-    found["prefer-256-bit"] = False
+    if llvm.get_process_triple().startswith("x86"):
+        # Left to itself, LLVM makes loops half as wide as they could be on some of Intel's processors.
+        found["prefer-256-bit"] = False
     for word in os.environ.get("NUMBA_CPU_FEATURES", "").split(","):
         if word[:1] in ("+", "-"):
             found[word[1:]] = word[0] == "+"
