@@ -33,6 +33,10 @@ LEFT_OUT = {
 DISCONTINUOUS = ("lion", "muon")
 """Optimizers of which a gradient that is nothing but rounding makes a step as long as any other."""
 
+LARGE_EPSILON = 1e-3
+"""Of optimizers that divide by the size of past gradients, so that a gradient that is nothing but rounding makes no whole
+step: that of a bias in front of a batch normalization, or of a scale that changes nothing."""
+
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "elu", "gelu", "softplus", "softmax", "swish")
 
 
@@ -332,10 +336,13 @@ class RandomArchitecture:
                 losses[name]["reduction"] = _choice(random, *REDUCED)
         optimizers = [name for name in OPTIMIZERS.names() if name not in DISCONTINUOUS]
         metrics = METRICS.names()
+        optimizer = {"type": optimizers[int(random.integers(len(optimizers)))], "learning_rate": 0.01}
+        if "epsilon" in OPTIMIZERS.find(optimizer["type"]).model_fields:
+            optimizer["epsilon"] = LARGE_EPSILON
         self.config: dict[str, Any] = {
             "architecture": {"layers": self.layers, "outputs": [str(name) for name in chosen]},
             "loss": losses,
-            "optimizer": {"type": optimizers[int(random.integers(len(optimizers)))], "learning_rate": 0.01},
+            "optimizer": optimizer,
             "metrics": {},
         }
         for name in chosen:
