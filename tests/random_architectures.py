@@ -34,8 +34,8 @@ DISCONTINUOUS = ("lion", "muon")
 """Optimizers of which a gradient that is nothing but rounding makes a step as long as any other."""
 
 LARGE_EPSILON = 1e-3
-"""Of optimizers that divide by the size of past gradients, so that a gradient that is nothing but rounding makes no whole
-step: that of a bias in front of a batch normalization, or of a scale that changes nothing."""
+"""Of optimizers that divide by the size of past gradients: one that is nothing but rounding makes no whole step then,
+such as that of a bias in front of a batch normalization, or of a scale that changes nothing."""
 
 ACTIVATIONS = ("linear", "relu", "tanh", "sigmoid", "elu", "gelu", "softplus", "softmax", "swish")
 
