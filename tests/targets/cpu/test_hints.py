@@ -23,6 +23,7 @@ from trainer_cli.targets.cpu.hints import advised, stands_alone
         ("t = add_up(t, p[i])\nq[i] = t", False),
         ("q[i] = last\nlast = p[i]", False),
         ("for j in range(3):\n    q[j] = p[i]", False),
+        ("entry_product(0, rows, offset(p, i * 8))", False),
     ],
 )
 def test_turns_that_stand_alone(body: str, alone: bool) -> None:

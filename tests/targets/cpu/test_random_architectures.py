@@ -43,7 +43,7 @@ def run(program: Program, split: Split, target: str, start: Any = None, **option
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_random_architecture_trains_alike_everywhere(seed: int) -> None:
+def test_a_random_architecture_trains_alike_everywhere(seed: int, capfd: pytest.CaptureFixture[str]) -> None:
     architecture = make(seed)
     program = architecture.program()
     split = rows_for(program, BATCH * (STEPS - 1) + 2, seed)
@@ -52,6 +52,7 @@ def test_a_random_architecture_trains_alike_everywhere(seed: int) -> None:
     moved = run(program, split, "reference", nudged(program.initial_state(0)), precision="float64")
     (one, totals), (two, _) = (run(program, split, "cpu", threads=threads) for threads in (1, 2))
     assert same_bits(one, two), architecture.config
+    assert capfd.readouterr().err == "", "the compiler complains on the user's terminal"
     for place, (found, far) in enumerate(((one, exact), (totals, wanted))):
         for name, value in far.items():
             if not np.isfinite(value).all():

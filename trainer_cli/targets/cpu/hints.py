@@ -74,13 +74,14 @@ def advised(text: str) -> str:
 
 
 def stands_alone(body: list[ast.stmt]) -> bool:
-    """Whether the turns of a loop can be the lanes of a vector: it holds no other loop, and no turn reads what the turn
-    before it has left in a variable, unless that is a sum or an extreme whose order is free (`add_up`, `larger`, `|`).
+    """Whether the turns of a loop can be the lanes of a vector: it holds no other loop, calls nothing for what it does
+    (such as a product), and no turn reads what the turn before it has left in a variable, unless that is a sum or an
+    extreme whose order is free (`add_up`, `larger`, `|`).
 
     Other loops are left to LLVM: advised to make vectors of what it cannot, it complains on the user's terminal.
     """
     nodes = [node for statement in body for node in ast.walk(statement)]
-    if any(isinstance(node, (ast.For, ast.While)) for node in nodes):
+    if any(isinstance(node, (ast.For, ast.While, ast.Expr)) for node in nodes):
         return False
     written: set[str] = set()
     early: set[str] = set()
