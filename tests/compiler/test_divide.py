@@ -37,7 +37,8 @@ def parts(graph: Graph) -> list[int]:
     [
         (784, 32, [4]),  # 8 would leave the partial sums more than a quarter of the weight
         (784, 1, [8]),  # 16 would leave parts of 49 terms
-        (784, 128, []),
+        (784, 128, [2]),  # halves may leave half of the weight
+        (784, 256, []),
         (4096, 1, [16]),
         (LEAST_TERMS, 1, []),
         (2 * LEAST_TERMS, 1, [2]),

@@ -22,8 +22,12 @@ LEAST_TERMS = 64
 MOST_PARTS = 16
 """As many threads can share the sums; more parts are more partial sums to add."""
 
+GAIN_OF_HALVES = 2
+"""How many times as many floats as the partial sums of two halves the weight must have. 784-128-10 with 128 rows takes
+0.92 of the time with halves on two threads and 1.02 on one, with four parts 0.97 and 1.05."""
+
 GAIN = 4
-"""How many times as many floats as all partial sums the weight must have."""
+"""The same for more parts."""
 
 
 def divide(graph: Graph, batch_size: int) -> Graph:
@@ -60,7 +64,7 @@ def _parts(value: Value, graph: Graph, readers: Counter[Value], batch_size: int)
     if not (rows_times_weight and own):
         return 1
     terms = int(weight.shape[0])
-    count = 1
-    while 2 * count <= min(MOST_PARTS, terms // LEAST_TERMS, terms // (GAIN * batch_size)) and terms % (2 * count) == 0:
-        count *= 2
+    count, gain = 1, GAIN_OF_HALVES
+    while 2 * count <= min(MOST_PARTS, terms // LEAST_TERMS, terms // (gain * batch_size)) and terms % (2 * count) == 0:
+        count, gain = 2 * count, GAIN
     return count

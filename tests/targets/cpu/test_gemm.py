@@ -126,6 +126,15 @@ def test_rows_far_apart_by_a_power_of_two_are_packed() -> None:
         check("nn", 511, None, rows, 300, at_end=True)
 
 
+@pytest.mark.parametrize("lanes", [4, 16])
+@pytest.mark.parametrize("columns", [161, 300, 512])
+def test_rows_that_are_columns_in_memory_are_copied_and_finished_in_wide_tiles(columns: int, lanes: int) -> None:
+    # 512 terms are copied at once.
+    for i, rows in enumerate((3, 17, 100)):
+        for depth in (0, 3, 512, 513, 1100):
+            check("tn", columns, lanes, rows, depth, at_end=i % 2 == 0)
+
+
 def test_other_strides() -> None:
     function = gemm.product(
         columns=5, a_row=30, a_depth=3, b_depth=10, b_column=2, epilogue=gemm.store_epilogue(5)

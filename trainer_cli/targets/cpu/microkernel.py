@@ -78,7 +78,7 @@ def store_vector(builder: Any, value: Any, pointer: Any, align: int) -> None:
     builder.store(value, builder.bitcast(pointer, value.type.as_pointer())).align = align
 
 
-def _masked_load(builder: Any, pointer: Any, mask: Any, lanes: int) -> Any:
+def masked_load(builder: Any, pointer: Any, mask: Any, lanes: int) -> Any:
     """Read the lanes that the mask names, zeros elsewhere; memory under the other lanes is not touched."""
     vector = _vector(lanes)
     place = builder.bitcast(pointer, vector.as_pointer())
@@ -209,12 +209,12 @@ def _multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands:
             store_vector(builder, result, place, lanes * _ELEMENT_BYTES)
 
 
-def panel_writer(block: Block, columns: int, a_row: int, a_depth: int) -> Writer:
+def panel_writer(block: Block, columns: int, a_row: int, a_depth: int, tile_row: int) -> Writer:
     """Writes a function `(rows, column, depth, a, b, b_step, tile, resume)` for a panel of 1 to PANEL rows.
 
     B's rows are `b_step` floats apart. `column` tells the last tile of the `columns`, which may need fewer vectors;
-    every row of B holds whole vectors all the same. The tile (rows × width, aligned) receives the result; with `resume`
-    it also holds the sums of an earlier part of the depth, which go on from there.
+    every row of B holds whole vectors all the same. The tile, whose rows lie `tile_row` floats apart, aligned, receives
+    the result; with `resume` it also holds the sums of an earlier part of the depth, which go on from there.
     """
     rest = columns % block.width
     last = Block(block.lanes, block.rows, -(-rest // block.lanes))
@@ -224,8 +224,8 @@ def panel_writer(block: Block, columns: int, a_row: int, a_depth: int) -> Writer
     ) -> None:
         def multiply(vectors: int, count: int, first: Any) -> None:
             a_here = builder.gep(a, [builder.mul(first, constant(a_row))])
-            tile_here = builder.gep(tile, [builder.mul(first, constant(block.width))])
-            operands = _Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, block.width, resume)
+            tile_here = builder.gep(tile, [builder.mul(first, constant(tile_row))])
+            operands = _Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, tile_row, resume)
             _multiply_block(builder, block.lanes, count, vectors, operands)
 
         def panel(vectors: int) -> None:
@@ -269,7 +269,7 @@ def _copy_rows(builder: Any, block: Block, columns: int, b_depth: int, depth: An
                 value = load_vector(builder, here, lanes)
             else:
                 bits = [lane < present for lane in range(lanes)]
-                value = _masked_load(builder, here, ir.Constant(ir.VectorType(ir.IntType(1), lanes), bits), lanes)
+                value = masked_load(builder, here, ir.Constant(ir.VectorType(ir.IntType(1), lanes), bits), lanes)
             store_vector(builder, value, builder.gep(target, [constant(i * lanes)]), lanes * _ELEMENT_BYTES)
 
 
@@ -315,7 +315,7 @@ def _transpose_columns(
                 # Lanes past the last column repeat it: what they hold is never read.
                 column = min(i * lanes + lane, columns - 1)
                 here = builder.gep(b, [builder.add(k, constant(column * b_column))])
-                rows.append(_masked_load(builder, here, mask, lanes))
+                rows.append(masked_load(builder, here, mask, lanes))
             target = builder.gep(packed, [builder.add(builder.mul(k, constant(block.width)), constant(i * lanes))])
             for step, row in enumerate(_transpose(builder, rows, lanes)):
                 store_vector(builder, row, builder.gep(target, [constant(step * block.width)]), lanes * _ELEMENT_BYTES)

@@ -16,10 +16,14 @@ from trainer_cli.targets.cpu.microkernel import (
     PANEL,
     Block,
     constant,
+    load_vector,
     loop,
+    masked_load,
     pack_writer,
     panel_writer,
     separate_function,
+    splat,
+    store_vector,
 )
 
 # A packed tile of B takes DEPTH_BLOCK (128) rows of it: with 32 columns 16 KiB, half of a small first-level cache.
@@ -33,25 +37,48 @@ _BOOL = ir.IntType(1)
 _POINTER = ir.FloatType().as_pointer()
 
 
-def tile_product(block: Block, columns: int, a_row: int, a_depth: int, b_depth: int, b_column: int) -> Any:
-    """An intrinsic `(first, last, column, depth, a, b, packed, tile)` for rows first … last - 1 of one tile.
+def tile_product(
+    block: Block,
+    columns: int,
+    a_row: int,
+    a_depth: int,
+    b_depth: int,
+    b_column: int,
+    *,
+    tile_row: int,
+    in_panels: bool = False,
+) -> Any:
+    """An intrinsic `(first, last, column, depth, a, b, packed, tile, resume)` for rows first … last - 1 of one tile.
 
-    `tile` receives the rows, each `block.width` floats wide; `packed` has room for `block.width · DEPTH_BLOCK` floats.
+    `tile` receives the rows, `tile_row` floats apart; with `resume` the sums that it holds go on. `packed` has room for
+    `block.width · DEPTH_BLOCK` floats. With `in_panels`, `a` holds the rows from `first` on as `panel_copy` lays them.
     """
+    if in_panels:
+        a_row, a_depth = 1, PANEL
     transposed = b_column != 1
     # A last tile whose last vector is not full cannot be read in place: it would be read past the end of a row.
     ragged_from = columns - columns % block.width if columns % block.lanes else columns
     aliased = b_depth % ALIASED_STRIDE == 0
 
     def write(
-        builder: Any, first: Any, last: Any, column: Any, depth: Any, a: Any, b: Any, packed: Any, tile: Any
+        builder: Any,
+        first: Any,
+        last: Any,
+        column: Any,
+        depth: Any,
+        a: Any,
+        b: Any,
+        packed: Any,
+        tile: Any,
+        resume: Any,
     ) -> None:
+        resumes = builder.icmp_signed("!=", resume, constant(0))
         module = builder.module
         panel = separate_function(
             module,
             "panel_product",
             [_INDEX, _INDEX, _INDEX, _POINTER, _POINTER, _INDEX, _POINTER, _BOOL],
-            panel_writer(block, columns, a_row, a_depth),
+            panel_writer(block, columns, a_row, a_depth, tile_row),
         )
         b_tile = builder.gep(b, [builder.mul(column, constant(b_column))])
 
@@ -59,13 +86,14 @@ def tile_product(block: Block, columns: int, a_row: int, a_depth: int, b_depth: 
             with loop(builder, first, last, PANEL) as row:
                 left = builder.sub(last, row)
                 rows = builder.select(builder.icmp_signed("<", left, constant(PANEL)), left, constant(PANEL))
-                place = builder.mul(builder.sub(row, first), constant(block.width))
-                factor = builder.add(builder.mul(row, constant(a_row)), builder.mul(start, constant(a_depth)))
+                place = builder.mul(builder.sub(row, first), constant(tile_row))
+                above = builder.mul(builder.sub(row, first), depth) if in_panels else builder.mul(row, constant(a_row))
+                factor = builder.add(above, builder.mul(start, constant(a_depth)))
                 arguments = [rows, column, count, builder.gep(a, [factor]), b_rows, b_step]
                 builder.call(panel, [*arguments, builder.gep(tile, [place]), resume])
 
         def in_place() -> None:
-            panels(constant(0), depth, b_tile, constant(b_depth), _BOOL(0))
+            panels(constant(0), depth, b_tile, constant(b_depth), resumes)
 
         def by_packing() -> None:
             pack = separate_function(
@@ -82,7 +110,7 @@ def tile_product(block: Block, columns: int, a_row: int, a_depth: int, b_depth: 
                 count = builder.select(small, left, constant(DEPTH_BLOCK))
                 source = builder.gep(b_tile, [builder.mul(start, constant(b_depth))])
                 builder.call(pack, [column, count, source, packed])
-                resume = builder.icmp_signed(">", start, constant(0))
+                resume = builder.or_(resumes, builder.icmp_signed(">", start, constant(0)))
                 panels(start, count, packed, constant(block.width), resume)
 
         if transposed or ragged_from == 0:
@@ -100,11 +128,42 @@ def tile_product(block: Block, columns: int, a_row: int, a_depth: int, b_depth: 
         else:
             in_place()
 
-    kinds = [_INDEX, _INDEX, _INDEX, _INDEX, _POINTER, _POINTER, _POINTER, _POINTER]
+    kinds = [*[_INDEX] * 4, *[_POINTER] * 4, _INDEX]
 
-    @intrinsic(*[WORD] * 4, *[FLOAT_POINTER] * 4)
+    @intrinsic(*[WORD] * 4, *[FLOAT_POINTER] * 4, WORD)
     def product_of_tile(builder: Any, *arguments: Any) -> None:
         function = separate_function(builder.module, "tile_product", kinds, write)
         builder.call(function, arguments)
 
     return product_of_tile
+
+
+def panel_copy(a_depth: int) -> Any:
+    """An intrinsic `(rows, depth, a, panels)` that copies rows of A which lie next to each other.
+
+    Panel follows panel, and in each the terms, PANEL floats together. Rows past the last are zeros.
+    """
+
+    def write(builder: Any, rows: Any, depth: Any, a: Any, panels: Any) -> None:
+        def copy(row: Any, mask: Any | None) -> None:
+            target = builder.gep(panels, [builder.mul(row, depth)])
+            with loop(builder, constant(0), depth, 1) as k:
+                here = builder.gep(a, [builder.add(builder.mul(k, constant(a_depth)), row)])
+                value = load_vector(builder, here, PANEL) if mask is None else masked_load(builder, here, mask, PANEL)
+                store_vector(builder, value, builder.gep(target, [builder.mul(k, constant(PANEL))]), 4 * PANEL)
+
+        whole = builder.and_(rows, constant(-PANEL))
+        with loop(builder, constant(0), whole, PANEL) as row:
+            copy(row, None)
+        rest = builder.sub(rows, whole)
+        with builder.if_then(builder.icmp_signed(">", rest, constant(0))):
+            lanes = ir.Constant(ir.VectorType(_INDEX, PANEL), list(range(PANEL)))
+            copy(whole, builder.icmp_signed("<", lanes, splat(builder, rest, PANEL)))
+
+    kinds = [_INDEX, _INDEX, _POINTER, _POINTER]
+
+    @intrinsic(WORD, WORD, FLOAT_POINTER, FLOAT_POINTER)
+    def copy_of_panels(builder: Any, *arguments: Any) -> None:
+        builder.call(separate_function(builder.module, "copy_panels", kinds, write), arguments)
+
+    return copy_of_panels
