@@ -19,12 +19,13 @@ __all__ = ["PANEL", "product", "store_epilogue"]
 ROW_BLOCK = 128
 
 # Where rows of A are columns in memory, as for the gradient of a weight, a panel reads 32 bytes from each of many
-# lines, which often fall into the same few sets of the first-level cache. With so many tiles of columns, copying pays.
+# lines, which often fall into the same few sets of the first-level cache; and what finishes the gradient goes through
+# a weight and its moments, which may lie in a further cache, 128 bytes of row after row. From so many tiles of columns
+# on, rows of A are copied, and finished is a row of many columns, which the processor fetches ahead.
 TILES_OF_A_COPY = 5
-# Floats of such a copy: 256 KiB of the second-level cache, for 512 terms of ROW_BLOCK rows.
+# Floats of a copy: 256 KiB of the second-level cache, for 512 terms of ROW_BLOCK rows.
 PANEL_FLOATS = 1 << 16
-# What finishes a gradient then goes through a weight and its moments, which may lie in a further cache: along rows of
-# so many columns, which the processor fetches ahead, instead of 128 bytes of row after row.
+# Columns that are finished together.
 WIDE_TILE = 256
 _ENDLESS = 1 << 40
 
@@ -49,9 +50,8 @@ def product(
     """
     block = register_block(lanes)
     width = block.width
-    across = a_row == 1 and a_depth != 1
-    in_panels = across and columns > (TILES_OF_A_COPY - 1) * width
-    group = min(WIDE_TILE // width, -(-columns // width)) * width if across else width
+    in_panels = a_row == 1 and a_depth != 1 and columns > (TILES_OF_A_COPY - 1) * width
+    group = min(WIDE_TILE // width, -(-columns // width)) * width if in_panels else width
     multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=group, in_panels=in_panels)
     copy = panel_copy(a_depth)
     packed_floats = width * DEPTH_BLOCK
