@@ -17,3 +17,9 @@ for name in ("CI", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
 def root() -> Path:
     """The repository's folder."""
     return ROOT
+
+
+@pytest.fixture(autouse=True)
+def cores_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let first calls use all threads that a test asks for, on machines with fewer cores too."""
+    monkeypatch.setattr("trainer_cli.targets.cpu.executable.available_cores", lambda: 64)

@@ -107,6 +107,17 @@ def test_a_disturbed_call_at_the_beginning_decides_nothing(disturbed: set[int]) 
     assert used[3:].count(2) >= (26 if 3 not in disturbed else 20)
 
 
+def test_more_threads_than_cores_are_tried_but_not_at_first() -> None:
+    choice = ThreadChoice(4, cores=2)
+    used = []
+    for _ in range(100):
+        used.append(choice.next())
+        choice.observe(used[-1], 1000, {1: 0.02, 2: 0.01, 4: 0.016}[used[-1]])
+    assert used[:4] == [2, 1, 2, 4]
+    assert used.count(2) > 90
+    assert ThreadChoice(2, cores=8).next() == 2
+
+
 def test_calls_too_short_to_measure_stay_with_the_limit() -> None:
     choice = ThreadChoice(2)
     used = []

@@ -20,7 +20,7 @@ from trainer_cli.targets.cpu.aligned import aligned_floats
 from trainer_cli.targets.cpu.plan import Plan
 from trainer_cli.targets.cpu.plan_source import write_plan
 from trainer_cli.targets.cpu.processor import second_level_cache
-from trainer_cli.targets.cpu.threads import ThreadChoice, thread_limit
+from trainer_cli.targets.cpu.threads import ThreadChoice, available_cores, thread_limit
 from trainer_cli.targets.target import Outputs, Slice, State, Totals
 
 
@@ -129,7 +129,7 @@ class CpuExecutable:
         before: Totals | None = None,
     ) -> Slice:
         data = {leaf: split.arrays[name] for name, leaf in self.program.leaves.items() if name in split.arrays}
-        choice = self._choices.setdefault(plan, ThreadChoice(self.threads))
+        choice = self._choices.setdefault(plan, ThreadChoice(self.threads, available_cores()))
         threads = choice.next()
         began = time.perf_counter()
         outcome = plan.run(

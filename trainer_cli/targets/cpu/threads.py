@@ -62,16 +62,17 @@ def available_cores() -> int:
 class ThreadChoice:
     """Chooses among 1, 2, 4, … threads up to a limit by the speed that each had, the best of its last few calls.
 
-    The first call, with the limit, is not counted: it touches memory for the first time. The second tries fewer, the
-    third the limit again. While fewer than the limit are the best, which a disturbed call may feign, more are tried
-    soon again.
+    The first call, with the limit or as many as there are `cores`, is not counted: it touches memory for the first
+    time. The next ones try fewer, and more if the limit allows, and then the same again. While fewer are the best,
+    which a disturbed call may feign, more are tried soon again.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, cores: int | None = None) -> None:
         self.candidates = sorted({limit, *(1 << power for power in range(limit.bit_length()) if 1 << power <= limit)})
         self._speeds: dict[int, deque[float]] = {number: deque(maxlen=REMEMBERED) for number in self.candidates}
         self._asked: set[int] = set()
-        self._limit = self._best = limit
+        fitting = [number for number in self.candidates if number <= (cores or limit)]
+        self._usual = self._best = max(fitting, default=1)
         self._calls = self._trials = 0
         self._interval = FIRST_INTERVAL
         # The calls at the beginning, which try fewer threads and the limit, count as one trial.
@@ -91,7 +92,7 @@ class ThreadChoice:
 
     def _trial(self, others: list[int]) -> int:
         """Another number if it is time to try one, else the best."""
-        interval = TRIAL_INTERVAL if self._best == self._limit else self._interval
+        interval = TRIAL_INTERVAL if self._best >= self._usual else self._interval
         if not others or self._calls - self._tried_at < interval:
             return self._best
         self._tried_at = self._calls
