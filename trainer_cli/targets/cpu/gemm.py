@@ -19,15 +19,17 @@ __all__ = ["PANEL", "product", "store_epilogue"]
 ROW_BLOCK = 128
 
 # Where rows of A are columns in memory, as for the gradient of a weight, a panel reads 32 bytes from each of many
-# lines, which often fall into the same few sets of the first-level cache; and what finishes the gradient goes through
-# a weight and its moments, which may lie in a further cache, 128 bytes of row after row. From so many tiles of columns
-# on, rows of A are copied, and finished is a row of many columns, which the processor fetches ahead.
+# lines, which often fall into the same few sets of the first-level cache, and every tile of columns reads them again;
+# and what finishes the gradient goes through a weight and its moments, which may lie in a further cache, 128 bytes of
+# row after row. From so many tiles on, rows of up to WIDEST columns are finished, which the processor fetches ahead.
+WIDE_TILES = 3
+WIDEST = 512
+WIDE_FLOATS = 1 << 15
+# Rows of A are then copied panel by panel, if there are so many tiles or terms to use the copy.
 TILES_OF_A_COPY = 5
-# Floats of a copy: 256 KiB of the second-level cache, for 512 terms of ROW_BLOCK rows.
+TERMS_OF_A_COPY = 128
+# Floats of a copy: 256 KiB of the second-level cache.
 PANEL_FLOATS = 1 << 16
-# Columns that are finished together.
-WIDE_TILE = 256
-_ENDLESS = 1 << 40
 
 
 def product(
@@ -50,14 +52,18 @@ def product(
     """
     block = register_block(lanes)
     width = block.width
-    in_panels = a_row == 1 and a_depth != 1 and columns > (TILES_OF_A_COPY - 1) * width
-    group = min(WIDE_TILE // width, -(-columns // width)) * width if in_panels else width
-    multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=group, in_panels=in_panels)
+    tiles = -(-columns // width)
+    wide = a_row == 1 and a_depth != 1 and tiles >= WIDE_TILES
+    group = min(WIDEST // width, tiles) * width if wide else width
+    rows_together = min(ROW_BLOCK, WIDE_FLOATS // group // PANEL * PANEL) if wide else ROW_BLOCK
+    always = tiles >= TILES_OF_A_COPY
+    strides = (a_row, a_depth, b_depth, b_column)
+    multiply = tile_product(block, columns, *strides, tile_row=group)
+    multiply_copy = tile_product(block, columns, *strides, tile_row=group, in_panels=True)
     copy = panel_copy(a_depth)
-    packed_floats = width * DEPTH_BLOCK
-    tile_floats = group * ROW_BLOCK
-    panel_floats = PANEL_FLOATS if in_panels else 1
-    part = PANEL_FLOATS // ROW_BLOCK if in_panels else _ENDLESS
+    packed_floats, tile_floats = width * DEPTH_BLOCK, group * rows_together
+    panel_floats = PANEL_FLOATS if wide else 1
+    part = PANEL_FLOATS // rows_together
     known_depth = -1 if depth is None else depth
     rest = columns % group
     whole = columns - rest
@@ -72,20 +78,23 @@ def product(
         packed = stack_floats(packed_floats)
         tile = stack_floats(tile_floats)
         panels = stack_floats(panel_floats)
-        for first in range(begin, end, ROW_BLOCK):
-            last = min(first + ROW_BLOCK, end)
+        for first in range(begin, end, rows_together):
+            last = min(first + rows_together, end)
             for start in range(0, columns, group):
-                # A depth of 0 still has a part, an empty one.
-                for term in range(0, max(depth, 1), part):
-                    terms = min(part, depth - term)
-                    left = a
-                    if in_panels:
-                        left = panels
+                stop = min(start + group, columns)
+                if wide and (always or depth >= TERMS_OF_A_COPY):
+                    # A depth of 0 still has a part, an empty one.
+                    for term in range(0, max(depth, 1), part):
+                        terms = min(part, depth - term)
                         if start == 0 or depth > part:
                             copy(last - first, terms, offset(a, first + term * a_depth), panels)
-                    for column in range(start, min(start + group, columns), width):
-                        here = offset(tile, column - start)
-                        multiply(first, last, column, terms, left, offset(b, term * b_depth), packed, here, term > 0)
+                        rows_of_b = offset(b, term * b_depth)
+                        for column in range(start, stop, width):
+                            here = offset(tile, column - start)
+                            multiply_copy(first, last, column, terms, panels, rows_of_b, packed, here, term > 0)
+                else:
+                    for column in range(start, stop, width):
+                        multiply(first, last, column, depth, a, b, packed, offset(tile, column - start), 0)
                 if start < whole:
                     finish_whole(first, start, last - first, group, tile, group, arguments)
                 else:
