@@ -9,7 +9,7 @@ import pytest
 
 from tests.programs import program
 from trainer_cli.compiler.divide import LEAST_TERMS, divide
-from trainer_cli.compiler.program import InputSpec
+from trainer_cli.compiler.program import InputSpec, Program
 from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.compiler.simplify import simplify
 from trainer_cli.data.source import Split
@@ -62,6 +62,20 @@ def test_inner_layers_and_other_steps_stay_whole() -> None:
     assert parts(divide(training(frozen, 784), 8)) == []
 
 
+DEEP: list[Any] = [{"type": "dense", "units": 512, "activation": "relu"}, {"type": "dense", "units": 512}, *WIDE]
+
+
+def test_large_inner_layers_are_divided_forward_and_backward() -> None:
+    divided = divide(training(DEEP, 16), 8)
+    # Of the layers, one has 512 × 512 weights.
+    assert parts(divided) == [8, 8]
+    specifications = [value.attributes["specification"] for value in divided.values if "shared" in value.attributes]
+    assert specifications == ["bpk,pkn->bpn", "bn,pkn->bpk"]
+    assert parts(divide(training(DEEP, 16), 256)) == []
+    smaller = [{"type": "dense", "units": 256}, {"type": "dense", "units": 512}, *WIDE]
+    assert parts(divide(training(smaller, 16), 8)) == []
+
+
 def test_threads_gather_their_parts_and_need_no_barrier_before_them() -> None:
     schedule = make_schedule(training(WIDE, 784), 8)
     (first, *_) = schedule.partition.regions
@@ -82,7 +96,20 @@ def test_the_numbers_are_those_of_whole_sums_at_any_number_of_threads(layers: li
     made = program(layers, inputs=InputSpec(shape, dtype=dtype, scale=1 / 255 if dtype == "uint8" else 1.0), **keys)
     assert made.train is not None
     assert parts(divide(simplify(made.train), 20)) == [8]
-    generator, rows = np.random.default_rng(0), 53  # two whole batches and a short one
+    check_numbers(made, shape, dtype)
+
+
+def test_the_numbers_of_inner_layers_are_those_of_whole_sums() -> None:
+    keys: dict[str, Any] = {"optimizer": {"type": "sgd", "learning_rate": 0.05}, "loss": "mse"}
+    made = program(DEEP, inputs=InputSpec((16,)), **keys)
+    assert made.train is not None
+    assert parts(divide(simplify(made.train), 20)) == [4, 4]
+    check_numbers(made, (16,), "float32")
+
+
+def check_numbers(made: Program, shape: tuple[int, ...], dtype: str) -> None:
+    """Two whole batches and a short one: close to the reference, and the same bits at any number of threads."""
+    generator, rows = np.random.default_rng(0), 53
     x: Any = generator.integers(0, 256, (rows, *shape), dtype=np.uint8)
     x = x if dtype == "uint8" else (x / 255).astype(np.float32)
     split = Split({"input": x}, {"target": generator.normal(size=(rows, 3)).astype(np.float32)}, rows)

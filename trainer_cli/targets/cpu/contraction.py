@@ -80,11 +80,14 @@ def _mergeable(first: Axis, second: Axis) -> bool:
 def merged_axes(node: Value, apart: Mapping[Value, int]) -> list[Axis]:
     """The axes of a contraction, neighbours that every operand holds together taken as one."""
     axes = [axis for axis in _axes(node, apart) if axis.batched or axis.extent != 1]
+    # An axis that threads share though it is not the first one stays a loop.
+    alone = shared_label(node) if "shared" in node.attributes else None
     changed = True
     while changed:
         changed = False
         for first in axes:
-            second = next((other for other in axes if other is not first and _mergeable(first, other)), None)
+            rest = (other for other in axes if other is not first and alone not in (first.label, other.label))
+            second = next((other for other in rest if _mergeable(first, other)), None)
             if second is not None:
                 position = axes.index(first)
                 axes[position] = Axis(
