@@ -19,6 +19,7 @@ from trainer_cli.ir.primitive import BATCH
 from trainer_cli.targets import open_target
 
 WIDE: list[Any] = [{"type": "dense", "units": 12, "activation": "relu"}, {"type": "dense", "units": 3}]
+DEEP: list[Any] = [{"type": "dense", "units": 512, "activation": "relu"}, {"type": "dense", "units": 512}, *WIDE]
 
 
 def training(architecture: list[Any], inputs: int, **keys: Any) -> Graph:
@@ -60,9 +61,6 @@ def test_inner_layers_and_other_steps_stay_whole() -> None:
         assert divide(graph, 8) is graph
     frozen = [{"type": "dense", "units": 12, "trainable": False}, *WIDE[1:]]
     assert parts(divide(training(frozen, 784), 8)) == []
-
-
-DEEP: list[Any] = [{"type": "dense", "units": 512, "activation": "relu"}, {"type": "dense", "units": 512}, *WIDE]
 
 
 def test_large_inner_layers_are_divided_forward_and_backward() -> None:

@@ -129,7 +129,9 @@ class CpuExecutable:
         before: Totals | None = None,
     ) -> Slice:
         data = {leaf: split.arrays[name] for name, leaf in self.program.leaves.items() if name in split.arrays}
-        choice = self._choices.setdefault(plan, ThreadChoice(self.threads, available_cores()))
+        if plan not in self._choices:
+            self._choices[plan] = ThreadChoice(self.threads, available_cores())
+        choice = self._choices[plan]
         threads = choice.next()
         began = time.perf_counter()
         outcome = plan.run(

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainer_cli.targets.cpu.intrinsics import inline_attributes, offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked
-from trainer_cli.targets.cpu.microkernel import PANEL, register_block
+from trainer_cli.targets.cpu.microkernel import PANEL, Block, register_block
 from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, panel_copy, tile_product
 
 __all__ = ["PANEL", "product", "store_epilogue"]
@@ -52,24 +52,17 @@ def product(
     """
     block = register_block(lanes)
     width = block.width
-    tiles = -(-columns // width)
-    wide = a_row == 1 and a_depth != 1 and tiles >= WIDE_TILES
-    group = min(WIDEST // width, tiles) * width if wide else width
-    rows_together = min(ROW_BLOCK, WIDE_FLOATS // group // PANEL * PANEL) if wide else ROW_BLOCK
-    always = tiles >= TILES_OF_A_COPY
-    strides = (a_row, a_depth, b_depth, b_column)
-    multiply = tile_product(block, columns, *strides, tile_row=group)
-    multiply_copy = tile_product(block, columns, *strides, tile_row=group, in_panels=True)
-    copy = panel_copy(a_depth)
-    packed_floats, tile_floats = width * DEPTH_BLOCK, group * rows_together
-    panel_floats = PANEL_FLOATS if wide else 1
-    part = PANEL_FLOATS // rows_together
+    if a_row == 1 and a_depth != 1 and columns > (WIDE_TILES - 1) * width:
+        return _wide_product(block, columns, depth, a_depth, (b_depth, b_column), epilogue)
+    multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width)
+    packed_floats = width * DEPTH_BLOCK
+    tile_floats = width * ROW_BLOCK
     known_depth = -1 if depth is None else depth
-    rest = columns % group
+    rest = columns % width
     whole = columns - rest
     # Constant widths: the epilogue is compiled for them.
-    finish_whole = epilogue.fixed({3: group, 5: group})
-    finish_rest = epilogue.fixed({3: rest, 5: group})
+    finish_whole = epilogue.fixed({3: width, 5: width})
+    finish_rest = epilogue.fixed({3: rest, 5: width})
 
     @linked
     def rows_times_columns(begin, end, depth, a, b, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -77,24 +70,75 @@ def product(
             depth = known_depth
         packed = stack_floats(packed_floats)
         tile = stack_floats(tile_floats)
-        panels = stack_floats(panel_floats)
+        for first in range(begin, end, ROW_BLOCK):
+            last = min(first + ROW_BLOCK, end)
+            for column in range(0, whole, width):
+                multiply(first, last, column, depth, a, b, packed, tile, 0)
+                finish_whole(first, column, last - first, width, tile, width, arguments)
+            if rest > 0:
+                multiply(first, last, whole, depth, a, b, packed, tile, 0)
+                finish_rest(first, whole, last - first, rest, tile, width, arguments)
+
+    return rows_times_columns
+
+
+def _wide_product(
+    block: Block, columns: int, depth: int | None, a_depth: int, b_strides: tuple[int, int], epilogue: Any
+) -> Any:
+    """As `product`, where rows of A lie next to each other; apart from it, since every function takes compiling."""
+    width = block.width
+    tiles = -(-columns // width)
+    group = min(WIDEST // width, tiles) * width
+    rows_together = min(ROW_BLOCK, WIDE_FLOATS // group // PANEL * PANEL)
+    multiply = tile_product(block, columns, 1, a_depth, *b_strides, tile_row=group)
+    multiply_copy = tile_product(block, columns, 1, PANEL, *b_strides, tile_row=group, in_panels=True)
+    copy = panel_copy(a_depth)
+    b_depth = b_strides[0]
+    packed_floats, tile_floats = width * DEPTH_BLOCK, group * rows_together
+    part = PANEL_FLOATS // rows_together
+    known_depth = -1 if depth is None else depth
+    rest = columns % group
+    whole = columns - rest
+    finish_whole = epilogue.fixed({3: group, 5: group})
+    finish_rest = epilogue.fixed({3: rest, 5: group})
+
+    @linked
+    def tiles_in_place(first, last, start, stop, depth, a, b, packed, panels, tile):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        for column in range(start, stop, width):
+            multiply(first, last, column, depth, a, b, packed, offset(tile, column - start), 0)
+
+    @linked
+    def tiles_from_copy(first, last, start, stop, depth, a, b, packed, panels, tile):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        # A depth of 0 still has a part, an empty one.
+        for term in range(0, max(depth, 1), part):
+            terms = min(part, depth - term)
+            if start == 0 or depth > part:
+                copy(last - first, terms, offset(a, first + term * a_depth), panels)
+            rows_of_b = offset(b, term * b_depth)
+            for column in range(start, stop, width):
+                here = offset(tile, column - start)
+                multiply_copy(first, last, column, terms, panels, rows_of_b, packed, here, term > 0)
+
+    @linked
+    def tiles_by_depth(first, last, start, stop, depth, a, b, packed, panels, tile):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if depth >= TERMS_OF_A_COPY:
+            tiles_from_copy(first, last, start, stop, depth, a, b, packed, panels, tile)
+        else:
+            tiles_in_place(first, last, start, stop, depth, a, b, packed, panels, tile)
+
+    multiply_tiles = tiles_from_copy if tiles >= TILES_OF_A_COPY else tiles_by_depth
+
+    @linked
+    def rows_times_columns(begin, end, depth, a, b, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if known_depth >= 0:
+            depth = known_depth
+        packed = stack_floats(packed_floats)
+        tile = stack_floats(tile_floats)
+        panels = stack_floats(PANEL_FLOATS)
         for first in range(begin, end, rows_together):
             last = min(first + rows_together, end)
             for start in range(0, columns, group):
-                stop = min(start + group, columns)
-                if wide and (always or depth >= TERMS_OF_A_COPY):
-                    # A depth of 0 still has a part, an empty one.
-                    for term in range(0, max(depth, 1), part):
-                        terms = min(part, depth - term)
-                        if start == 0 or depth > part:
-                            copy(last - first, terms, offset(a, first + term * a_depth), panels)
-                        rows_of_b = offset(b, term * b_depth)
-                        for column in range(start, stop, width):
-                            here = offset(tile, column - start)
-                            multiply_copy(first, last, column, terms, panels, rows_of_b, packed, here, term > 0)
-                else:
-                    for column in range(start, stop, width):
-                        multiply(first, last, column, depth, a, b, packed, offset(tile, column - start), 0)
+                multiply_tiles(first, last, start, min(start + group, columns), depth, a, b, packed, panels, tile)
                 if start < whole:
                     finish_whole(first, start, last - first, group, tile, group, arguments)
                 else:

@@ -1,4 +1,4 @@
-"""Strides and block sizes come in, an intrinsic goes out that multiplies a block of rows by one tile of columns.
+"""Strides and block sizes come in, intrinsics go out that multiply a block of rows by a tile of columns, or copy rows.
 
 The loops over panels and over the depth are written as LLVM code: their many
 variants are generated, not written.
@@ -51,10 +51,9 @@ def tile_product(
     """An intrinsic `(first, last, column, depth, a, b, packed, tile, resume)` for rows first … last - 1 of one tile.
 
     `tile` receives the rows, `tile_row` floats apart; with `resume` the sums that it holds go on. `packed` has room for
-    `block.width · DEPTH_BLOCK` floats. With `in_panels`, `a` holds the rows from `first` on as `panel_copy` lays them.
+    `block.width · DEPTH_BLOCK` floats. With `in_panels`, `a` holds the rows from `first` on as `panel_copy` lays them,
+    so that its strides are 1 and PANEL.
     """
-    if in_panels:
-        a_row, a_depth = 1, PANEL
     transposed = b_column != 1
     # A last tile whose last vector is not full cannot be read in place: it would be read past the end of a row.
     ragged_from = columns - columns % block.width if columns % block.lanes else columns
