@@ -31,11 +31,23 @@ CONVOLUTIONAL: list[Any] = [
     "global_average_pooling2d",
     {"type": "dense", "units": 3},
 ]
+TILED: list[Any] = [
+    {"type": "lstm", "units": 16, "return_sequences": True},
+    {"type": "gru", "units": 32, "return_sequences": True},
+    {"type": "bidirectional", "layer": {"type": "lstm", "units": 9}},
+    {"type": "dense", "units": 3},
+]
 MODELS: dict[str, tuple[list[Any], tuple[int, ...]]] = {
     "recurrent": (RECURRENT, (9, 5)),
+    "tiled": (TILED, (7, 5)),
     "convolutional": (CONVOLUTIONAL, (18, 16, 2)),
 }
 BATCH = 22
+
+
+@pytest.fixture(autouse=True)
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turn, "LEAST_TILED", 1)
 
 
 def made(name: str) -> Program:
@@ -79,6 +91,17 @@ def test_short_loops_few_positions_and_large_weights_are_left_as_they_are(monkey
     assert copies(scheduled(made("convolutional"), few).graph) == []
     monkeypatch.setattr(turn, "LARGEST", 60 * 20 - 1)
     assert sorted(copies(scheduled(made("recurrent")).graph)) == [(36, 9), (36, 9)]
+
+
+def test_weights_that_loops_multiply_by_lie_in_tiles_where_these_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tiled() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+        found = [value for value in scheduled(made("tiled")).graph.values if value.attributes.get("tiled")]
+        return sorted((tuple(map(int, value.shape)), value.attributes["permutation"]) for value in found)
+
+    # The LSTM's forward, the GRU's forward and backward; 64 × 16 has no whole tile, nor have 9 × 36 and 36 × 9.
+    assert tiled() == [((16, 64), (0, 1)), ((32, 96), (0, 1)), ((96, 32), (1, 0))]
+    monkeypatch.setattr(turn, "LEAST_TILED", 32 * 96)
+    assert tiled() == [((32, 96), (0, 1)), ((96, 32), (1, 0))]
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -21,6 +21,7 @@ from trainer_cli.compiler.kernels import (
     identity_coordinates,
     is_collected,
     is_inline,
+    is_recomputed,
     is_replicated,
     is_row_reduction,
     is_unit_reshape,
@@ -96,7 +97,8 @@ class _Fuser:
         for value in self.order:
             if value.op in ROOTS and not is_row_reduction(value):
                 for operand in value.operands:
-                    force(operand)
+                    if value.op != "reduce_sum" or not is_recomputed(operand):
+                        force(operand)
             if value.op == "reshape" and not is_unit_reshape(value):
                 force(value.operands[0])
         for root in self.graph.roots():

@@ -117,9 +117,14 @@ def is_private(value: Value) -> bool:
     return bool(value.attributes.get("private"))
 
 
+def is_recomputed(value: Value) -> bool:
+    """Whether the recompute pass has found a value cheaper to compute again than to keep."""
+    return bool(value.attributes.get("recomputed"))
+
+
 def is_inline(value: Value) -> bool:
     """Whether a value is computed again wherever it is read: cheaper than a buffer for it."""
-    if value.op in ("constant", "broadcast", "iota"):
+    if value.op in ("constant", "broadcast", "iota") or is_recomputed(value):
         return True
     if value.primitive.family == "elementwise":
         return value.dtype == "bool" or (value.op == "cast" and value.operands[0].dtype in ("bool", "int"))
@@ -215,6 +220,10 @@ def reads_of(value: Value, replicated: dict[Value, bool]) -> list[Access]:
     if is_row_reduction(value):
         operand = value.operands[0]
         return list(_resolve(operand, identity_coordinates(operand.shape), replicated))
+    if value.op == "reduce_sum" and is_recomputed(value.operands[0]):
+        source = value.operands[0]
+        found = accesses(source, identity_coordinates(source.shape), replicated)
+        return [Access(access.value, None) for access in found]
     if value.op in ROOTS:
         return [Access(operand, None) for operand in value.operands]
     return list(accesses(value, identity_coordinates(value.shape), replicated))

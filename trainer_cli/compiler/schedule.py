@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from trainer_cli.compiler.chunk import chunk
 from trainer_cli.compiler.divide import divide
+from trainer_cli.compiler.factor import factor
 from trainer_cli.compiler.fuse import fuse
 from trainer_cli.compiler.lower import lower
 from trainer_cli.compiler.memory import Schedule, plan_memory
 from trainer_cli.compiler.nest import nest
 from trainer_cli.compiler.partition import partition
+from trainer_cli.compiler.recompute import recompute
 from trainer_cli.compiler.simplify import simplify
 from trainer_cli.compiler.subtotal import subtotal
 from trainer_cli.compiler.turn import turn
@@ -16,10 +18,17 @@ from trainer_cli.ir.graph import Graph
 
 
 def make_schedule(graph: Graph, batch_size: int, cache: int = 0) -> Schedule:
-    """lower → simplify → turn → divide → subtotal → fuse → nest → partition → chunk → memory; each verifies its own.
+    """lower → simplify → factor → turn → divide → subtotal → recompute → fuse → nest → partition → chunk → memory.
+
+    Each verifies its own.
 
     `cache`: the bytes of cache that a core has for itself; without any, no rows are taken in chunks.
     """
-    simple = subtotal(divide(turn(simplify(lower(graph)), batch_size), batch_size), batch_size)
+    simple = simplify(lower(graph))
+    factored = factor(simple)
+    # Equal sums are one again.
+    simple = factored if factored is simple else simplify(factored)
+    simple = subtotal(divide(turn(simple, batch_size), batch_size), batch_size)
+    simple = recompute(simple)
     parts = partition(nest(fuse(simple)))
     return plan_memory(simple, parts, batch_size, chunk(parts, batch_size, cache))

@@ -178,6 +178,9 @@ def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
         return ir.broadcast_to(ir.constant(graph, 0, "int"), value.shape)
     if value.op not in ("reduce_sum", "reduce_max"):
         return None
+    if value.op == "reduce_sum" and operands[0].op == "negate":
+        # The sum may be there already, and what is only summed up needs no place with another sign.
+        return _rewritten_negation(graph, known, operands[0].operands[0], value.attributes["axes"])
     axes, rank = value.attributes["axes"], len(shape)
     wide = tuple(axis for axis in axes if shape[axis] != 1)
     if not wide:
@@ -195,6 +198,11 @@ def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
         return None
     inner = _reduction(graph, known, value.op, operands[0], run)
     return _reduction(graph, known, value.op, inner, tuple(axis for axis in axes if axis not in run))
+
+
+def _rewritten_negation(graph: Graph, known: dict[Hashable, Value], operand: Value, axes: tuple[int, ...]) -> Value:
+    total = _reduction(graph, known, "reduce_sum", operand, axes)
+    return total.operands[0] if total.op == "negate" else _merged(known, graph.emit("negate", (total,)))
 
 
 def _reduction(graph: Graph, known: dict[Hashable, Value], op: str, operand: Value, axes: tuple[int, ...]) -> Value:

@@ -3,7 +3,8 @@
 The gradient of what a layer reads multiplies by the layer's weight the other way round. A product reads rows, so it
 copies each tile of such a weight into order first: a loop does so at every step, a convolution for every image. Turned
 round once, the weight can be read as it lies, and a kernel of a convolution row of taps by row. Each thread has a copy
-of its own, so that nobody waits for it.
+of its own, so that nobody waits for it. What loops multiply by lies tile by tile in its copy: a tile of columns whose
+rows are far apart falls into a few sets of the first-level cache, and every few rows of the batch would read it anew.
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ LEAST_STEPS = 4
 
 LEAST_POSITIONS = 2048
 """Positions of all images of a batch from which on a copy pays: products copy a tile for some 256 of them."""
+
+LEAST_TILED = 1 << 14
+"""Floats of a weight from which on it is copied tile by tile; less fits into the first-level cache."""
+
+TILE = 32
+"""Columns of a tile, or a multiple of them. Weights with other columns are not copied tile by tile."""
+
+TILE_ROWS = 16
+"""What rows of such a weight must be a multiple of."""
 
 LARGEST = 1 << 20
 """Floats of a weight that every thread may have a copy of; 4 MB."""
@@ -51,8 +61,9 @@ def _is_weight(value: Value) -> bool:
     return value.op == "weight"
 
 
-def _turned(x: Value, permutation: tuple[int, ...]) -> Value:
-    return x.graph.emit("transpose", (x,), permutation=permutation, private=True)
+def _turned(x: Value, permutation: tuple[int, ...], *, tiled: bool = False) -> Value:
+    kind = {"tiled": True} if tiled else {}
+    return x.graph.emit("transpose", (x,), permutation=permutation, private=True, **kind)
 
 
 def _input_gradient(value: Value, adjoint: Value, kernel: Value) -> Value | None:
@@ -68,36 +79,44 @@ def _input_gradient(value: Value, adjoint: Value, kernel: Value) -> Value | None
 
 
 def _loop(value: Value, operands: tuple[Value, ...]) -> Value | None:
-    """A loop that captures, of weights that its products read across, turned copies."""
+    """A loop that captures copies of weights: turned round where its products read across, in tiles where they can."""
     a = value.attributes
     parameters, results = list(a["parameters"]), a["results"]
-    across = dict.fromkeys(
-        use.operands[1]
-        for use in reachable(results)
-        if use.op == "contract" and use.operands[1] in parameters and _reads_across(use)
-    )
     known = dict(zip(parameters, operands, strict=True))
-    across = {parameter: None for parameter in across if _is_weight(known[parameter])}
-    if not across:
+    # By parameters and whether they are read across.
+    wanted: dict[tuple[Value, bool], bool] = {}
+    for use in reachable(results):
+        if use.op == "contract" and use.operands[1] in known and _is_weight(known[use.operands[1]]):
+            across = _reads_across(use)
+            tiled = (across or _reads_along(use)) and _can_be_tiled(use.operands[1], across)
+            if across or tiled:
+                wanted[use.operands[1], across] = tiled
+    if not wanted:
         return None
     body = Graph()
     copied = {each: body.parameter(place, each.shape, each.dtype) for place, each in enumerate(parameters)}
-    turned: dict[Value, Value] = {}
+    copies: dict[tuple[Value, bool], tuple[Value, bool]] = {}
     captured = list(operands)
-    for parameter in across:
-        captured.append(_turned(known[parameter], (1, 0)))
-        turned[copied[parameter]] = body.parameter(len(captured) - 1, captured[-1].shape, "float")
+    for (parameter, across), tiled in wanted.items():
+        captured.append(_turned(known[parameter], (1, 0) if across else (0, 1), tiled=tiled))
+        copies[copied[parameter], across] = body.parameter(len(captured) - 1, captured[-1].shape, "float"), tiled
 
     def rewrite(use: Value, given: tuple[Value, ...]) -> Value | None:
-        if use.op != "contract" or given[1] not in turned or not _reads_across(use):
+        if use.op != "contract":
+            return None
+        across = _reads_across(use)
+        copy, tiled = copies.get((given[1], across), (None, False))
+        if copy is None or not (across or _reads_along(use)):
             return None
         left, right, result = labels(use.attributes["specification"])
-        return body.emit("contract", (given[0], turned[given[1]]), specification=f"{left},{right[::-1]}->{result}")
+        specification = f"{left},{right[::-1] if across else right}->{result}"
+        kind = {"tiled": True} if tiled else {}
+        return body.emit("contract", (given[0], copy), specification=specification, **kind)
 
     final = copy_into(body, reachable(results), dict(copied), rewrite)
     attributes: dict[str, Any] = {
         **a,
-        "parameters": (*(copied[each] for each in parameters), *turned.values()),
+        "parameters": (*(copied[each] for each in parameters), *(copy for copy, _ in copies.values())),
         "results": tuple(final[result] for result in results),
     }
     return operands[0].graph.emit("loop", captured, **attributes)
@@ -107,3 +126,15 @@ def _reads_across(use: Value) -> bool:
     """Whether a product's second operand is a matrix whose rows are the result's columns."""
     _, right, result = labels(use.attributes["specification"])
     return len(right) == 2 and result[-1:] == right[0] and right[1] not in result and use.operands[0].batched
+
+
+def _reads_along(use: Value) -> bool:
+    """Whether a product's second operand is a matrix whose columns are the result's."""
+    _, right, result = labels(use.attributes["specification"])
+    return len(right) == 2 and result[-1:] == right[1] and right[0] not in result and use.operands[0].batched
+
+
+def _can_be_tiled(weight: Value, across: bool) -> bool:
+    """Whether a weight is large, and its copy made of whole tiles."""
+    rows, columns = (int(extent) for extent in (weight.shape[::-1] if across else weight.shape))
+    return rows * columns >= LEAST_TILED and rows % TILE_ROWS == 0 and columns % TILE == 0

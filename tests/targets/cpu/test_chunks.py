@@ -85,7 +85,7 @@ def test_chunks_change_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
         return _trained(program, threads)
 
     whole = with_cache(0, 1)
-    for cache in (1 << 12, 1 << 14, 1 << 20):
+    for cache in (1 << 12, 1 << 13, 1 << 20):
         for threads in (1, 2, 3):
             assert with_cache(cache, threads) == whole
 
@@ -94,7 +94,7 @@ def test_chunks_change_no_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_chunks_have_room_in_little_memory(name: str) -> None:
     graph = _program(name).train
     assert graph is not None
-    whole, divided = make_schedule(graph, BATCH), make_schedule(graph, BATCH, 1 << 14)
+    whole, divided = make_schedule(graph, BATCH), make_schedule(graph, BATCH, 1 << 13)
     assert all(map(is_private, whole.local))
     assert all(group.rows == 0 for region in whole.groups for group in region)
     assert not all(map(is_private, divided.local))

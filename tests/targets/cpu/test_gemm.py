@@ -135,6 +135,38 @@ def test_rows_that_are_columns_in_memory_are_copied_and_finished_in_wide_tiles(c
             check("tn", columns, lanes, rows, depth, at_end=i % 2 == 0)
 
 
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize(("depth", "columns"), [(16, 32), (48, 96), (400, 64)])
+@pytest.mark.parametrize("across", [False, True])
+def test_copies_tile_by_tile_give_the_same_bits(lanes: int, depth: int, columns: int, across: bool) -> None:
+    layout = {"b_depth": 1, "b_column": depth} if across else {"b_depth": columns, "b_column": 1}
+    shape: dict[str, Any] = {"columns": columns, "depth": depth, "a_row": depth + 1, "a_depth": 1, "lanes": lanes}
+    copy = gemm.tiles(columns=columns, depth=depth, lanes=lanes, **layout)
+    plain = gemm.product(epilogue=gemm.store_epilogue(columns), **shape, **layout)
+    tiled = gemm.product(epilogue=gemm.store_epilogue(columns), in_tiles=True, **shape, **layout)
+
+    @linked
+    def run(rows: int, a: int, b: int, tiles: int, one: int, other: int) -> None:
+        copy(float_pointer(b), float_pointer(tiles))
+        plain(0, rows, depth, float_pointer(a), float_pointer(b), (float_pointer(one),))
+        tiled(0, rows, depth, float_pointer(a), float_pointer(tiles), (float_pointer(other),))
+
+    rows, rng = 19, np.random.default_rng(0)
+    a, b = rng.standard_normal((rows, depth + 1), np.float32), rng.standard_normal((depth, columns), np.float32)
+    stored, copied = np.ascontiguousarray(b.T) if across else b, Fenced(depth * columns, at_end=True).values
+    one, other = np.zeros((rows, columns), np.float32), np.ones((rows, columns), np.float32)
+    run(rows, *(array.ctypes.data for array in (a, stored, copied, one, other)))
+    np.testing.assert_allclose(one, a[:, :-1] @ b, rtol=1e-4, atol=1e-4)
+    assert one.tobytes() == other.tobytes()
+
+
+def test_only_whole_tiles_are_copied() -> None:
+    with pytest.raises(ValueError, match="do not divide into tiles"):
+        gemm.tiles(columns=33, depth=16, b_depth=33, b_column=1)
+    with pytest.raises(ValueError, match="do not divide into tiles"):
+        gemm.tiles(columns=64, depth=15, b_depth=64, b_column=1)
+
+
 def test_other_strides() -> None:
     function = gemm.product(
         columns=5, a_row=30, a_depth=3, b_depth=10, b_column=2, epilogue=gemm.store_epilogue(5)

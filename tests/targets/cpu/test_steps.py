@@ -85,8 +85,9 @@ def test_steps_are_right_wherever_they_lie(body: Body, backwards: bool) -> None:
 
 
 def _apart(body: Body) -> list[int]:
+    """The elements between rows of the values that lie in sequences."""
     (kernel,) = (one for one in make_schedule(scanned(body), 8).partition.kernels if one.inner is not None)
-    return sorted(rows_apart(kernel).values())
+    return sorted(step for (step,) in rows_apart(kernel).values())
 
 
 def test_slices_and_results_of_simple_kernels_stay_in_their_sequences() -> None:

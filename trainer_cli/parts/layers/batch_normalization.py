@@ -54,7 +54,8 @@ class BatchNormalization(Scaling):
             mean = batch_mean(x, axes, mask)
         centered = x - along(mean, x, axes)
         if learns:
-            variance = batch_mean(ir.square(centered), axes, mask)
+            # The sum of x − mean is 0: the variance does not change with the mean, and its gradient need not go there.
+            variance = batch_mean(ir.square(x - along(ir.stop_gradient(mean), x, axes)), axes, mask)
             for moving, current in ((moving_mean, mean), (moving_variance, variance)):
                 scope.assign(moving, moving * self.momentum + ir.stop_gradient(current) * (1.0 - self.momentum))
         factor = 1.0 / ir.sqrt(variance + self.epsilon)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trainer_cli.compiler.kernels import storage
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.products import label_extents, labels, shared_label
 from trainer_cli.ir.primitive import BATCH
-from trainer_cli.targets.cpu.expressions import strides
+from trainer_cli.targets.cpu.expressions import Steps, strides
 
 
 @dataclass
@@ -49,11 +48,11 @@ class MatrixProduct:
     loops: list[Axis]
 
 
-def _axes(node: Value, apart: Mapping[Value, int]) -> list[Axis]:
+def _axes(node: Value, apart: Steps) -> list[Axis]:
     a, b, result = labels(node.attributes["specification"])
     extents = label_extents(node)
     left, right = (
-        dict(zip(names, strides(operand.shape, apart.get(storage(operand))), strict=True))
+        dict(zip(names, strides(operand.shape, apart.get(storage(operand), ())), strict=True))
         for names, operand in zip((a, b), node.operands, strict=True)
     )
     out = dict(zip(result, strides(node.shape), strict=True))
@@ -77,7 +76,7 @@ def _mergeable(first: Axis, second: Axis) -> bool:
     return True
 
 
-def merged_axes(node: Value, apart: Mapping[Value, int]) -> list[Axis]:
+def merged_axes(node: Value, apart: Steps) -> list[Axis]:
     """The axes of a contraction, neighbours that every operand holds together taken as one."""
     axes = [axis for axis in _axes(node, apart) if axis.batched or axis.extent != 1]
     # An axis that threads share though it is not the first one stays a loop.
@@ -104,10 +103,10 @@ def merged_axes(node: Value, apart: Mapping[Value, int]) -> list[Axis]:
     return axes
 
 
-def matrix_product(node: Value, apart: Mapping[Value, int]) -> MatrixProduct | None:
+def matrix_product(node: Value, apart: Steps) -> MatrixProduct | None:
     """The contraction as matrix products, or None if it has none (a sum over two axes that lie apart).
 
-    `apart` has the elements between the rows of values whose rows do not follow each other.
+    `apart` has the steps along the first axes of values whose rows do not follow each other.
     """
     axes = merged_axes(node, apart)
     depth = [axis for axis in axes if axis.result is None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeAlias
 
 from trainer_cli.compiler.kernels import (
     LEAF_TENSORS,
@@ -62,6 +63,10 @@ FUNCTIONS = {
 CAST = {"float": "float32({0})", "int": "int32({0})", "bool": "({0} != 0)"}
 
 
+Steps: TypeAlias = Mapping[Value, tuple[int, ...]]
+"""Of values that are not row-major, the elements between neighbours along their first axes, row-major behind these."""
+
+
 class Lines:
     """Source lines under construction, with their indentation."""
 
@@ -107,23 +112,24 @@ def number_text(number: float) -> str:
     return repr(number)
 
 
-def strides(shape: Shape, apart: int | None = None) -> list[int]:
+def strides(shape: Shape, steps: Sequence[int] = ()) -> list[int]:
     """Elements between neighbours along each axis of a row-major value; only the batch extent may be unknown.
 
-    With `apart`, that many lie between neighbours along the first axis.
+    `steps` are those along the first axes where they are others; along the last of several axes it is always 1.
     """
     result, step = [0] * len(shape), 1
     for axis in range(len(shape) - 1, -1, -1):
         result[axis] = step
         if shape[axis] is not BATCH:
             step *= int(shape[axis])  # type: ignore[call-overload]
-    return [apart, *result[1:]] if apart is not None and shape else result
+    known = steps[: max(1, len(shape) - 1)]
+    return [*known, *result[len(known) :]][: len(shape)]
 
 
-def linear_index(shape: Shape, coordinates: Sequence[str], apart: int | None = None) -> str:
-    """The position of an element in a row-major buffer."""
+def linear_index(shape: Shape, coordinates: Sequence[str], steps: Sequence[int] = ()) -> str:
+    """The position of an element in a row-major buffer, or in one with these steps along the first axes."""
     terms = []
-    for coordinate, step in zip(coordinates, strides(shape, apart), strict=True):
+    for coordinate, step in zip(coordinates, strides(shape, steps), strict=True):
         if coordinate != "0":
             terms.append(coordinate if step == 1 else f"{coordinate} * {step}")
     return " + ".join(terms) or "0"

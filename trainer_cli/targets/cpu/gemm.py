@@ -11,9 +11,9 @@ from typing import Any
 from trainer_cli.targets.cpu.intrinsics import inline_attributes, offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import PANEL, Block, register_block
-from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, panel_copy, tile_product
+from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, panel_copy, tile_copy, tile_product
 
-__all__ = ["PANEL", "product", "store_epilogue"]
+__all__ = ["PANEL", "product", "store_epilogue", "tiles"]
 
 # Rows of a tile on the stack: with 32 columns 16 KiB, half of a small first-level cache.
 ROW_BLOCK = 128
@@ -42,19 +42,20 @@ def product(
     b_column: int,
     epilogue: Any,
     lanes: int | None = None,
+    in_tiles: bool = False,
 ) -> Any:
     """A jitted `f(begin, end, depth, a, b, arguments)` that computes rows begin … end - 1 of every column.
 
     All keywords are constants of the compilation; strides count elements. With `depth` given, the argument of that
-    name is ignored. `begin` is a multiple of PANEL. For each finished tile, of up to ROW_BLOCK rows, `epilogue(row,
+    name is ignored. With `in_tiles`, B is what `tiles` makes of it. For each finished tile, of up to ROW_BLOCK rows, `epilogue(row,
     column, rows, columns, tile, tile_stride, arguments)` is called once, with a constant for `columns`. No bit of C
     depends on begin, end or the vector width.
     """
     block = register_block(lanes)
     width = block.width
-    if a_row == 1 and a_depth != 1 and columns > (WIDE_TILES - 1) * width:
+    if not in_tiles and a_row == 1 and a_depth != 1 and columns > (WIDE_TILES - 1) * width:
         return _wide_product(block, columns, depth, a_depth, (b_depth, b_column), epilogue)
-    multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width)
+    multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width, in_tiles=in_tiles)
     packed_floats = width * DEPTH_BLOCK
     tile_floats = width * ROW_BLOCK
     known_depth = -1 if depth is None else depth
@@ -145,6 +146,17 @@ def _wide_product(
                     finish_rest(first, whole, last - first, rest, tile, group, arguments)
 
     return rows_times_columns
+
+
+def tiles(*, columns: int, depth: int, b_depth: int, b_column: int, lanes: int | None = None) -> Any:
+    """A jitted `f(b, tiles)` that copies B into the order in which `product` with `in_tiles` takes it."""
+    copy = tile_copy(register_block(lanes), columns, depth, b_depth, b_column)
+
+    @linked
+    def copy_into_tiles(b, tiles):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        copy(b, tiles)
+
+    return copy_into_tiles
 
 
 def store_epilogue(c_row: int) -> Any:

@@ -8,6 +8,7 @@ from trainer_cli.compiler.kernels import Kernel
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import IRError
 from trainer_cli.targets.cpu.convolution_source import write_convolution, write_kernel_gradient
+from trainer_cli.targets.cpu.expressions import Steps
 from trainer_cli.targets.cpu.loops_source import write_loops
 from trainer_cli.targets.cpu.product_source import write_contraction
 from trainer_cli.targets.cpu.reduction_source import write_reduction, write_scatter
@@ -31,8 +32,8 @@ _ROOTS: Mapping[str, Callable[[KernelWriter, Value], KernelSource]] = {
 }
 
 
-def write_kernel(kernel: Kernel, replicated: dict[Value, bool], apart: Mapping[Value, int]) -> KernelSource:
-    """Write a kernel's source. `apart` has the elements between the rows of values whose rows do not follow each other.
+def write_kernel(kernel: Kernel, replicated: dict[Value, bool], apart: Steps) -> KernelSource:
+    """Write a kernel's source. `apart` has the steps of values whose rows do not follow each other.
 
     Raises IRError for a root that this target does not know.
     """

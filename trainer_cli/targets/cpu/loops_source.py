@@ -46,6 +46,11 @@ def _write_turned(writer: KernelWriter, value: Value) -> KernelSource:
     across, along = (int(extent) for extent in value.shape[-2:])  # type: ignore[call-overload]
     count, _ = static_extent(value.shape[:-2])
     lines, source, target = writer.lines, writer.pointer_of(value.operands[0]), writer.pointer_of(value)
+    if value.attributes.get("tiled"):
+        steps = (1, across) if value.attributes["permutation"] == (1, 0) else (along, 1)
+        lines.add(f"{{name}}_tiles({source}, {target})")
+        copy = f"tiles(columns={along}, depth={across}, b_depth={steps[0]}, b_column={steps[1]})"
+        return writer.finish(f"{{name}}_tiles = {copy}\n\n\n", whole=True)
     with (
         lines.block(f"for n in range({count}):"),
         lines.block(f"for j0 in range(0, {across}, {SQUARE}):"),

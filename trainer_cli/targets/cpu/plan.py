@@ -27,6 +27,10 @@ STORED: Mapping[str, Any] = {"float": np.float32, "int": np.int32, "bool": np.ui
 """The types of arrays that a plan reads, by the IR's types."""
 
 
+WORDS_APART = 16
+"""Words of two cache lines, which processors fetch together: no thread writes into another one's."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a call did: steps, sums by name, and whether a loss that is no number ended it early."""
@@ -97,7 +101,8 @@ class Plan:
             self._hyperparameters[place] = (hyperparameters or {})[name]
         self._barrier[:] = 0
         self._status[:] = 0
-        memory = aligned_bytes(threads * self.source.slots * 8).view(np.int64)
+        own = -(-self.source.slots // WORDS_APART) * WORDS_APART
+        memory = aligned_bytes(threads * own * 8).view(np.int64)
         if len(self._local) < threads * self.schedule.local_size:
             self._local = aligned_bytes(threads * self.schedule.local_size)
         words = {
@@ -115,7 +120,7 @@ class Plan:
             "program_end": len(self._program),
             "ticks": self.ticks.ctypes.data if self.ticks is not None else 0,
             "memory": memory.ctypes.data,
-            "memory_size": self.source.slots,
+            "memory_size": own,
             "table_size": layout.size,
             "scalars": self.source.scalars,
             "frame": self.source.frame,

@@ -18,7 +18,9 @@ from trainer_cli.compiler.trace import InputSpec
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.ir.primitive import IRError
+from trainer_cli.targets.cpu.expressions import Steps
 from trainer_cli.targets.cpu.kernel_source import KernelSource, write_kernel
+from trainer_cli.targets.cpu.parts import steps_of_parts
 from trainer_cli.targets.cpu.program import Argument, Export, Move, Program, Sharing, Unit, Word, double_word
 from trainer_cli.targets.cpu.scalar_source import write_scalars
 from trainer_cli.targets.cpu.steps import rows_apart
@@ -33,8 +35,8 @@ RUNTIME = Unit(
         Export("run"),
         Export("gather_words", (*_ROWS, "byte*", "int")),
         Export("gather_scaled", (*_ROWS, "float*", "int", "float")),
-        Export("gather_parts", (*_ROWS, "byte*", "int", "int")),
-        Export("gather_scaled_parts", (*_ROWS, "float*", "int", "int", "float")),
+        Export("gather_parts", (*_ROWS, "byte*", *["int"] * 4)),
+        Export("gather_scaled_parts", (*_ROWS, "float*", *["int"] * 4, "float")),
         Export("copy_rows", ("byte*", "byte*", "int", "int", "int")),
     ),
 )
@@ -138,14 +140,16 @@ class _PlanWriter:
         # What the parameters of a loop's body stand for, where they are no buffers of their own.
         self.captured: dict[Value, Value] = {}
         # Of the body of each loop, the values that lie in sequences; of each of them, the slot that follows the time.
-        self.apart: dict[Kernel, dict[Value, int]] = {}
+        self.apart: dict[Kernel, Steps] = {}
+        # Of the values that lie part by part, the elements between rows and between parts.
+        self.in_parts: Steps = steps_of_parts(schedule)
         self.placed: dict[Value, Argument] = {}
         # Slots behind those of the table.
         self.slots = 0
         self.scalars: dict[Value, int] = {}
 
     def write(self) -> PlanSource:
-        self._write_kernels(self.schedule.partition.kernels, self.schedule.partition.replicated, {})
+        self._write_kernels(self.schedule.partition.kernels, self.schedule.partition.replicated, self.in_parts)
         self._lay_out()
         # One slot behind the table is always 0: an argument that is a number of its own stands there.
         self.slots = self.table.size + 1
@@ -169,7 +173,7 @@ class _PlanWriter:
             self.program.wait()
         return PlanSource(self.units, self.program, self.table, self.slots + self.program.longest, first_scalar)
 
-    def _write_kernels(self, kernels: list[Kernel], replicated: dict[Value, bool], apart: Mapping[Value, int]) -> None:
+    def _write_kernels(self, kernels: list[Kernel], replicated: dict[Value, bool], apart: Steps) -> None:
         """Kernels, and those of the bodies of loops, each with what is known where it runs."""
         for kernel in kernels:
             if kernel.inner is None:
@@ -244,7 +248,10 @@ class _PlanWriter:
             width = static_size(value.shape) * (1 if scaled else ITEM_SIZE[value.dtype])
             arguments = [Argument(order), Argument(self.table.data[name]), self._pointer(value), self._number(width)]
             if parts:
-                arguments.append(self._number(width // gathers[value].extent))
+                part = width // gathers[value].extent
+                size = 1 if scaled else ITEM_SIZE[value.dtype]
+                row_step, part_step = (size * step for step in self.in_parts.get(value, (width // size, part // size)))
+                arguments += map(self._number, (part, row_step, part_step))
             if scaled:
                 arguments.append(self._number(double_word(self.inputs[name].scale)))
             how = _GATHER[scaled, parts]

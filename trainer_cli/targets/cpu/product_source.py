@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from trainer_cli.compiler.kernels import storage
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.products import label_extents, labels, shared_label
-from trainer_cli.ir.primitive import BATCH
+from trainer_cli.ir.primitive import BATCH, IRError
 from trainer_cli.targets.cpu.contraction import Axis, MatrixProduct, is_shared, matrix_product
 from trainer_cli.targets.cpu.expressions import Lines, linear_index
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
@@ -55,7 +56,8 @@ def _write_product(writer: KernelWriter, root: Value, product: MatrixProduct) ->
     static = product.depth is None or not product.depth.batched
     definition = (
         f"{{name}}_product = product(columns={product.columns.extent}, depth={depth if static else None}, "
-        f"a_row={lead[0]}, a_depth={lead[1]}, b_depth={right[0]}, b_column={right[1]}, epilogue={{name}}_finish)\n\n\n"
+        f"a_row={lead[0]}, a_depth={lead[1]}, b_depth={right[0]}, b_column={right[1]}, epilogue={{name}}_finish"
+        f"{', in_tiles=True' if _lies_in_tiles(root, product) else ''})\n\n\n"
     )
     main = Lines(1)
     shared = product.rows is not None and is_shared(root, product.rows)
@@ -71,9 +73,27 @@ def _write_product(writer: KernelWriter, root: Value, product: MatrixProduct) ->
         # No loop runs over the shared axis, whose extent is 1: one thread has it, the others have nothing.
         main.add("if begin == end:")
         main.add("    return")
-    _product_loops(main, product, root, loop_names, bounds, depth, (a, b), parameters)
+    steps = writer.apart.get(storage(root.operands[product.left]), ())
+    if len(steps) == 2 and root.operands[product.left].rank == 2:
+        # Part by part in memory: the rows of one part follow each other, then come those of the next.
+        width, part_step = steps
+        with main.block(f"for part in range(begin // {width}, (end + {width - 1}) // {width}):"):
+            bounds = (f"max(begin, part * {width})", f"min(end, (part + 1) * {width})")
+            a = f"offset({a}, part * {part_step - width})"
+            _product_loops(main, product, root, loop_names, bounds, depth, (a, b), parameters)
+    else:
+        _product_loops(main, product, root, loop_names, bounds, depth, (a, b), parameters)
     writer.lines = main
     return writer.finish(epilogue + definition, whole=True)
+
+
+def _lies_in_tiles(root: Value, product: MatrixProduct) -> bool:
+    """Whether the right operand is a copy tile by tile. Raises IRError if the product would read it otherwise."""
+    if not root.attributes.get("tiled"):
+        return False
+    if product.right != 1 or product.depth is None or any(axis.right is not None for axis in product.loops):
+        raise IRError(f"{root!r} does not read its second operand tile by tile")
+    return True
 
 
 def _product_loops(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from trainer_cli.compiler.kernels import Coordinates, identity_coordinates, is_recomputed, storage
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import IRError
+from trainer_cli.targets.cpu.expressions import Elements
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter, coordinate_of, static_extent
 
 COLUMN_CHUNK = 64
@@ -19,7 +21,7 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
     suffix, _ = static_extent(operand.shape[axes[-1] + 1 :])
     prefix_rest, _ = static_extent(operand.shape[1 : axes[0]]) if axes[0] > 0 else (1, False)
     count = f"rows * {reduced}" if batched_sum else str(reduced)
-    source = writer.pointer_of(operand)
+    source = "" if is_recomputed(operand) else writer.pointer_of(operand)
     largest = root.op == "reduce_max"
     elements = writer.elements()
     needed = writer.needed_axes()
@@ -29,6 +31,11 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
         for axis in sorted(needed):
             writer.lines.add(f"i{axis} = {coordinate_of(root.shape, axis)}")
         writer.body(elements)
+
+    def item(row: str, column: str) -> str:
+        """An element of the operand, read or computed at the place of its row and of its column in the row."""
+        place = f"{row} + {column}"
+        return _computed(writer, operand, place, column) if is_recomputed(operand) else f"{source}[{place}]"
 
     def combine(total: str, item: str) -> str:
         return (
@@ -44,9 +51,14 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
         rest, _ = static_extent(root.shape[1:])
         single = root.shape == ()
         outer, columns = "for n in range(1):", ("0", "1") if single else (f"begin * {rest}", f"end * {rest}")
-    size = f"{count} * {suffix}" if suffix != 1 else count
+    # From row to row of what is kept in front, and from term to term.
+    steps: tuple[int | str, ...] = (f"{count} * {suffix}" if suffix != 1 else count, suffix)
+    if (apart := writer.apart.get(storage(operand))) is not None:
+        if axes != (1,):
+            raise IRError(f"{root!r} needs its operand row by row")
+        steps = apart
     with writer.lines.block(outer), elements.scope():
-        writer.lines.add(f"base = n * {size}" if axes[0] > 0 else "base = 0")
+        writer.lines.add(f"base = n * {steps[0]}" if axes[0] > 0 else "base = 0")
         writer.lines.add(f"kept = n * {suffix}" if axes[0] > 0 else "kept = 0")
         if suffix == 1 or root.dtype == "int":
             # One number at the end of a long sum: kept in double precision. Integers are rare and stay exact.
@@ -54,7 +66,7 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
             with writer.lines.block(f"for c in range({columns[0]}, {columns[1]}):"):
                 writer.lines.add(f"total = {kind}({lowest if largest else 0})")
                 with writer.lines.block(f"for k in range({count}):"):
-                    writer.lines.add(f"item = {kind}({source}[base + k * {suffix} + c])")
+                    writer.lines.add(f"item = {kind}({item(f'base + k * {steps[1]}', 'c')})")
                     writer.lines.add(combine("total", "item"))
                 writer.lines.add(f"v0 = {'int32' if root.dtype == 'int' else 'float32'}(total)")
                 writer.lines.add("here = kept + c")
@@ -66,7 +78,7 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
                 with writer.lines.block("for c in range(width):"):
                     writer.lines.add("sums[c] = float32(-INFINITY)" if largest else "sums[c] = float32(0.0)")
                 with writer.lines.block(f"for k in range({count}):"), writer.lines.block("for c in range(width):"):
-                    writer.lines.add(f"item = {source}[base + k * {suffix} + start + c]")
+                    writer.lines.add(f"item = {item(f'base + k * {steps[1]}', 'start + c')}")
                     if largest:
                         writer.lines.add("largest = sums[c]")
                         writer.lines.add(combine("largest", "item"))
@@ -78,6 +90,22 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
                     writer.lines.add("here = kept + start + c")
                     finish("v0")
     return writer.finish(whole=False)
+
+
+def _computed(writer: KernelWriter, value: Value, place: str, column: str) -> str:
+    """The lines of an element that is computed for a sum, at its place and its column; its name."""
+    own = identity_coordinates(value.shape)
+
+    def index(read: Value, coordinates: Coordinates) -> str:
+        if read.shape == value.shape and coordinates == own:
+            return place
+        if coordinates != own[value.rank - read.rank :]:
+            raise IRError(f"{read!r} has no element for each column of a sum")
+        return column
+
+    elements = Elements(writer.lines, writer.replicated, writer.pointer_of, writer.scalar, index, index)
+    with elements.scope():
+        return elements.read(value, own)
 
 
 def write_scatter(writer: KernelWriter, root: Value) -> KernelSource:

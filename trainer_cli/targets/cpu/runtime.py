@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from trainer_cli.targets.cpu.gemm import product
+from trainer_cli.targets.cpu.gemm import product, tiles
 from trainer_cli.targets.cpu.intrinsics import (
     add_up,
     address_of,
@@ -67,6 +67,7 @@ __all__ = [
     "random_uniform",
     "sqrt",
     "stack_floats",
+    "tiles",
     "uint8",
     "word_pointer",
 ]
@@ -255,25 +256,27 @@ def gather_scaled(begin, end, rows, order, data, batch, width, scale):
 
 
 @linked
-def gather_parts(begin, end, rows, order, data, batch, width, part):
-    """As `gather_words`, of all rows the parts of `part` bytes from `begin` to `end`."""
+def gather_parts(begin, end, rows, order, data, batch, width, part, row_step, part_step):
+    """As `gather_words`, of all rows the parts of `part` bytes from `begin` to `end`; steps are those of the batch."""
     kernel_attributes()
     for row in range(rows):
-        source = offset(data, int64(order[row]) * width)
-        target = offset(batch, row * width)
-        for i in range(begin * part, end * part):
-            target[i] = source[i]
+        for number in range(begin, end):
+            source = offset(data, int64(order[row]) * width + number * part)
+            target = offset(batch, row * row_step + number * part_step)
+            for i in range(part):
+                target[i] = source[i]
 
 
 @linked
-def gather_scaled_parts(begin, end, rows, order, data, batch, width, part, scale):
-    """As `gather_scaled`, of all rows the parts of `part` bytes from `begin` to `end`."""
+def gather_scaled_parts(begin, end, rows, order, data, batch, width, part, row_step, part_step, scale):
+    """As `gather_scaled`, of all rows the parts of `part` bytes from `begin` to `end`; steps are the batch's."""
     kernel_attributes()
     for row in range(rows):
-        source = offset(data, int64(order[row]) * width)
-        target = offset(batch, row * width)
-        for i in range(begin * part, end * part):
-            target[i] = float32(source[i]) * scale
+        for number in range(begin, end):
+            source = offset(data, int64(order[row]) * width + number * part)
+            target = offset(batch, row * row_step + number * part_step)
+            for i in range(part):
+                target[i] = float32(source[i]) * scale
 
 
 @linked

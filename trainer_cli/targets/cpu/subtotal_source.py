@@ -5,17 +5,17 @@ The sum itself is written as for all rows; it is called for the rows of each sub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from trainer_cli.compiler.kernels import Kernel, storage
 from trainer_cli.compiler.partition import BufferKey
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.ir.ops.subtotals import summed
-from trainer_cli.targets.cpu.expressions import Lines
+from trainer_cli.targets.cpu.expressions import Lines, Steps
 from trainer_cli.targets.cpu.writer import KernelSource
 
-Write = Callable[[Kernel, dict[Value, bool], Mapping[Value, int]], KernelSource]
+Write = Callable[[Kernel, dict[Value, bool], Steps], KernelSource]
 
 
 def write_subtotals(root: Value, replicated: dict[Value, bool], write: Write) -> KernelSource:

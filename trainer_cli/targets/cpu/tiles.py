@@ -47,12 +47,13 @@ def tile_product(
     *,
     tile_row: int,
     in_panels: bool = False,
+    in_tiles: bool = False,
 ) -> Any:
     """An intrinsic `(first, last, column, depth, a, b, packed, tile, resume)` for rows first … last - 1 of one tile.
 
     `tile` receives the rows, `tile_row` floats apart; with `resume` the sums that it holds go on. `packed` has room for
     `block.width · DEPTH_BLOCK` floats. With `in_panels`, `a` holds the rows from `first` on as `panel_copy` lays them,
-    so that its strides are 1 and PANEL.
+    so that its strides are 1 and PANEL; with `in_tiles`, `b` is what `tile_copy` makes of it.
     """
     transposed = b_column != 1
     # A last tile whose last vector is not full cannot be read in place: it would be read past the end of a row.
@@ -79,7 +80,7 @@ def tile_product(
             [_INDEX, _INDEX, _INDEX, _POINTER, _POINTER, _INDEX, _POINTER, _BOOL],
             panel_writer(block, columns, a_row, a_depth, tile_row),
         )
-        b_tile = builder.gep(b, [builder.mul(column, constant(b_column))])
+        b_tile = builder.gep(b, [builder.mul(column, depth if in_tiles else constant(b_column))])
 
         def panels(start: Any, count: Any, b_rows: Any, b_step: Any, resume: Any) -> None:
             with loop(builder, first, last, PANEL) as row:
@@ -92,7 +93,7 @@ def tile_product(
                 builder.call(panel, [*arguments, builder.gep(tile, [place]), resume])
 
         def in_place() -> None:
-            panels(constant(0), depth, b_tile, constant(b_depth), resumes)
+            panels(constant(0), depth, b_tile, constant(block.width if in_tiles else b_depth), resumes)
 
         def by_packing() -> None:
             pack = separate_function(
@@ -112,7 +113,9 @@ def tile_product(
                 resume = builder.or_(resumes, builder.icmp_signed(">", start, constant(0)))
                 panels(start, count, packed, constant(block.width), resume)
 
-        if transposed or ragged_from == 0:
+        if in_tiles:
+            in_place()
+        elif transposed or ragged_from == 0:
             by_packing()
         elif aliased or ragged_from < columns:
             packs = builder.icmp_signed(">=", column, constant(ragged_from))
@@ -166,3 +169,26 @@ def panel_copy(a_depth: int) -> Any:
         builder.call(separate_function(builder.module, "copy_panels", kinds, write), arguments)
 
     return copy_of_panels
+
+
+def tile_copy(block: Block, columns: int, depth: int, b_depth: int, b_column: int) -> Any:
+    """An intrinsic `(b, tiles)` that copies B tile by tile; in each, the rows of `block.width` follow each other.
+
+    The columns are whole tiles, and the rows a multiple of PACKED_ROWS.
+    """
+    if columns % block.width or depth % PACKED_ROWS:
+        raise ValueError(f"{depth} × {columns} do not divide into tiles of {block.width} columns")
+
+    def write(builder: Any, b: Any, tiles: Any) -> None:
+        kinds = [_INDEX, _INDEX, _POINTER, _POINTER]
+        pack = separate_function(builder.module, "pack_tile", kinds, pack_writer(block, columns, b_depth, b_column))
+        with loop(builder, constant(0), constant(columns), block.width) as column:
+            source = builder.gep(b, [builder.mul(column, constant(b_column))])
+            target = builder.gep(tiles, [builder.mul(column, constant(depth))])
+            builder.call(pack, [column, constant(depth), source, target])
+
+    @intrinsic(FLOAT_POINTER, FLOAT_POINTER)
+    def copy_of_tiles(builder: Any, *arguments: Any) -> None:
+        builder.call(separate_function(builder.module, "copy_tiles", [_POINTER, _POINTER], write), arguments)
+
+    return copy_of_tiles

@@ -5,7 +5,6 @@ The files that write one kind of kernel each share it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trainer_cli.compiler.kernels import (
@@ -20,7 +19,7 @@ from trainer_cli.compiler.kernels import (
 from trainer_cli.compiler.partition import BufferKey, LeafBuffer, TotalBuffer, buffer_of
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import BATCH, Shape
-from trainer_cli.targets.cpu.expressions import Elements, Lines, linear_index
+from trainer_cli.targets.cpu.expressions import Elements, Lines, Steps, linear_index
 from trainer_cli.targets.cpu.program import Export, Unit
 
 KERNEL_HEAD = """import math
@@ -29,7 +28,8 @@ from trainer_cli.targets.cpu.convolution import convolution, kernel_gradient
 from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p, logistic, power, sin, tanh
 from trainer_cli.targets.cpu.runtime import (
     INFINITY, NAN, add_up, double_bits, double_pointer, float32, float64, floor, inline_attributes, int32, int64,
-    kernel_attributes, larger, linked, offset, product, random_uniform, sign, sqrt, stack_floats, uint8, word_pointer,
+    kernel_attributes, larger, linked, offset, product, random_uniform, sign, sqrt, stack_floats, tiles, uint8,
+    word_pointer,
 )
 
 
@@ -78,8 +78,8 @@ class KernelWriter:
     pointers: dict[BufferKey, str] = field(default_factory=dict)
     scalars: dict[Value, str] = field(default_factory=dict)
     here: str = "here"
-    # Of values whose rows do not follow each other in memory, the elements between two rows.
-    apart: Mapping[Value, int] = field(default_factory=dict)
+    # Of values whose rows do not follow each other in memory, the elements between two rows, and those along more axes.
+    apart: Steps = field(default_factory=dict)
     # Coordinates that a loop over several axes at once counts together with the one behind them.
     absorbed: set[str] = field(default_factory=set)
 

@@ -1,0 +1,80 @@
+"""Divided sums in; which inputs and partial sums lie part by part in memory, whatever else reads them, out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.programs import program, rows_for, same_bits
+from trainer_cli.compiler.program import InputSpec, Program
+from trainer_cli.compiler.schedule import make_schedule
+from trainer_cli.targets import open_target
+from trainer_cli.targets.cpu.parts import steps_of_parts
+
+BATCH = 24
+HEAD: list[Any] = [{"type": "dense", "units": 12, "name": "first"}, "relu", {"type": "dense", "units": 3}]
+BESIDE: list[Any] = [
+    {"type": "dense", "units": 256, "name": "first"},
+    {"type": "add", "inputs": ["first", "input"]},
+    {"type": "dense", "units": 3},
+]
+WHOLE: list[Any] = [
+    {"type": "dense", "units": 12, "name": "first"},
+    {"type": "concatenate", "inputs": ["first", "input"]},
+    {"type": "dense", "units": 3},
+]
+DEEP: list[Any] = [
+    {"type": "dense", "units": 512},
+    "relu",
+    {"type": "dense", "units": 512},
+    {"type": "dense", "units": 3},
+]
+
+
+def in_parts(made: Program) -> dict[str, tuple[int, ...]]:
+    """The steps of what lies part by part, by `input` or by the layer that sums up."""
+    assert made.train is not None
+    steps = steps_of_parts(make_schedule(made.train, BATCH))
+    return {value.layer or value.op: known for value, known in steps.items()}
+
+
+def test_inputs_and_partial_sums_lie_part_by_part() -> None:
+    # 784 inputs in 8 parts of 98, for 24 rows.
+    assert in_parts(program(HEAD, inputs=(784,))) == {"input": (98, BATCH * 98), "first": (12, BATCH * 12)}
+    images = in_parts(program(["flatten", *HEAD], inputs=(28, 28)))
+    assert images == {"input": (98, BATCH * 98), "first": (12, BATCH * 12)}
+
+
+@pytest.mark.parametrize("layers", [BESIDE, WHOLE], ids=["added", "concatenated"])
+def test_an_input_that_others_read_by_rows_lies_row_by_row(layers: list[Any]) -> None:
+    steps = in_parts(program(layers, inputs=(256,)))
+    assert "input" not in steps
+    assert len(steps) == 1, "the partial sums are read by nobody else"
+
+
+def test_adjoints_of_inner_layers_lie_row_by_row() -> None:
+    steps = in_parts(program(DEEP, inputs=(16,)))
+    # Of the two divided products of the inner layer, the backward one is read by rows.
+    assert list(steps.values()) == [(512, BATCH * 512)]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("layers", [HEAD, BESIDE, WHOLE], ids=["alone", "added", "concatenated"])
+def test_the_numbers_are_right_at_any_number_of_threads(layers: list[Any], dtype: str) -> None:
+    spec = InputSpec((256,), dtype=dtype, scale=1 / 255 if dtype == "uint8" else 1.0)
+    made = program(layers, inputs=spec, optimizer={"type": "sgd", "learning_rate": 0.01})
+    split = rows_for(made, 2 * BATCH + 5)
+    order = np.random.default_rng(0).permutation(split.rows).astype(np.int32)
+    found = []
+    for target, threads in (("reference", 1), ("cpu", 1), ("cpu", 2), ("cpu", 3), ("cpu", 5)):
+        executable = open_target(target, threads=threads).compile(made, batch_size=BATCH)
+        executable.load(made.initial_state(0))
+        executable.train(split, order, 0, made.hyperparameters, 0)
+        found.append(executable.state())
+    expected, first, *others = found
+    for name, array in expected.items():
+        np.testing.assert_allclose(first[name], array, rtol=2e-5, atol=2e-6, err_msg=name)
+    for other in others:
+        assert same_bits(first, other)
