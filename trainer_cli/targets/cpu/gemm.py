@@ -47,9 +47,9 @@ def product(
     """A jitted `f(begin, end, depth, a, b, arguments)` that computes rows begin … end - 1 of every column.
 
     All keywords are constants of the compilation; strides count elements. With `depth` given, the argument of that
-    name is ignored. With `in_tiles`, B is what `tiles` makes of it. For each finished tile, of up to ROW_BLOCK rows, `epilogue(row,
-    column, rows, columns, tile, tile_stride, arguments)` is called once, with a constant for `columns`. No bit of C
-    depends on begin, end or the vector width.
+    name is ignored. With `in_tiles`, B is what `tiles` makes of it. For each finished tile, of up to ROW_BLOCK rows,
+    `epilogue(row, column, rows, columns, tile, tile_stride, arguments)` is called once, with a constant for `columns`.
+    No bit of C depends on begin, end or the vector width.
     """
     block = register_block(lanes)
     width = block.width
