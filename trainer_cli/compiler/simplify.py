@@ -180,7 +180,7 @@ def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
         return None
     if value.op == "reduce_sum" and operands[0].op == "negate":
         # The sum may be there already, and what is only summed up needs no place with another sign.
-        return _rewritten_negation(graph, known, operands[0].operands[0], value.attributes["axes"])
+        return _negated_sum(graph, known, operands[0].operands[0], value.attributes["axes"])
     axes, rank = value.attributes["axes"], len(shape)
     wide = tuple(axis for axis in axes if shape[axis] != 1)
     if not wide:
@@ -200,7 +200,7 @@ def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
     return _reduction(graph, known, value.op, inner, tuple(axis for axis in axes if axis not in run))
 
 
-def _rewritten_negation(graph: Graph, known: dict[Hashable, Value], operand: Value, axes: tuple[int, ...]) -> Value:
+def _negated_sum(graph: Graph, known: dict[Hashable, Value], operand: Value, axes: tuple[int, ...]) -> Value:
     total = _reduction(graph, known, "reduce_sum", operand, axes)
     return total.operands[0] if total.op == "negate" else _merged(known, graph.emit("negate", (total,)))
 
