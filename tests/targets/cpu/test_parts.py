@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.programs import program, rows_for, same_bits
+from trainer_cli.compiler import divide
 from trainer_cli.compiler.program import InputSpec, Program
 from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.targets import open_target
@@ -23,6 +24,12 @@ BESIDE: list[Any] = [
 WHOLE: list[Any] = [
     {"type": "dense", "units": 12, "name": "first"},
     {"type": "concatenate", "inputs": ["first", "input"]},
+    {"type": "dense", "units": 3},
+]
+HEADS: list[Any] = [
+    {"type": "dense", "units": 12, "name": "first"},
+    {"type": "dense", "units": 9, "name": "second", "inputs": ["input"]},
+    {"type": "concatenate", "inputs": ["first", "second"]},
     {"type": "dense", "units": 3},
 ]
 DEEP: list[Any] = [
@@ -54,6 +61,17 @@ def test_an_input_that_others_read_by_rows_lies_row_by_row(layers: list[Any]) ->
     assert len(steps) == 1, "the partial sums are read by nobody else"
 
 
+def test_an_input_that_two_layers_read_in_other_parts_lies_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = program(HEADS, inputs=(256,))
+    assert in_parts(made)["input"] == (128, BATCH * 128)
+    counts = iter((2, 4))
+    monkeypatch.setattr(divide, "_parts", lambda *_: next(counts, 1))
+    assert "input" not in in_parts(made)
+    # Both gather, or wait for, the parts that one of them names.
+    counts = iter((2, 4) * 20)
+    check(made)
+
+
 def test_adjoints_of_inner_layers_lie_row_by_row() -> None:
     steps = in_parts(program(DEEP, inputs=(16,)))
     # Of the two divided products of the inner layer, the backward one is read by rows.
@@ -61,10 +79,15 @@ def test_adjoints_of_inner_layers_lie_row_by_row() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
-@pytest.mark.parametrize("layers", [HEAD, BESIDE, WHOLE], ids=["alone", "added", "concatenated"])
+@pytest.mark.parametrize("layers", [HEAD, BESIDE, WHOLE, HEADS], ids=["alone", "added", "concatenated", "twice"])
 def test_the_numbers_are_right_at_any_number_of_threads(layers: list[Any], dtype: str) -> None:
     spec = InputSpec((256,), dtype=dtype, scale=1 / 255 if dtype == "uint8" else 1.0)
     made = program(layers, inputs=spec, optimizer={"type": "sgd", "learning_rate": 0.01})
+    check(made)
+
+
+def check(made: Program) -> None:
+    """Close to the reference, and the same bits at any number of threads."""
     split = rows_for(made, 2 * BATCH + 5)
     order = np.random.default_rng(0).permutation(split.rows).astype(np.int32)
     found = []

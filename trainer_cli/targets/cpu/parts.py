@@ -8,6 +8,8 @@ allow it lie part by part instead, `(part, row, place)` in memory.
 
 from __future__ import annotations
 
+from functools import partial
+
 from trainer_cli.compiler.kernels import Kernel, reads_of, storage
 from trainer_cli.compiler.memory import Schedule
 from trainer_cli.ir.graph import Value
@@ -34,7 +36,7 @@ def steps_of_parts(schedule: Schedule) -> dict[Value, tuple[int, ...]]:
             parts[root] = partition.splits[kernel].extent
     found: dict[Value, tuple[int, ...]] = {}
     for value, count in parts.items():
-        allowed = _sums_up_parts if value.op == "contract" else _reads_parts
+        allowed = _sums_up_parts if value.op == "contract" else partial(_reads_parts, count)
         if value not in kept and all(allowed(kernel, value, partition.replicated) for kernel in readers.get(value, ())):
             width = static_size(value.shape) // count
             found[value] = width, batch * width
@@ -49,8 +51,8 @@ def _sums_up_parts(kernel: Kernel, sums: Value, replicated: dict[Value, bool]) -
     return not _body_reads(kernel, sums, replicated)
 
 
-def _reads_parts(kernel: Kernel, source: Value, replicated: dict[Value, bool]) -> bool:
-    """Whether a kernel is a product of the parts of an input, or one whose rows are places in the input's rows."""
+def _reads_parts(count: int, kernel: Kernel, source: Value, replicated: dict[Value, bool]) -> bool:
+    """Whether a kernel is a product of so many parts of an input, or one whose rows are places in the input's rows."""
     root = kernel.root
     if root is None or root.op != "contract" or _body_reads(kernel, source, replicated):
         return False
@@ -60,7 +62,7 @@ def _reads_parts(kernel: Kernel, source: Value, replicated: dict[Value, bool]) -
         return False
     operand = root.operands[product.left]
     if "shared" in root.attributes:
-        return operand.rank == 3
+        return operand.rank == 3 and operand.shape[1] == count
     rows = product.rows
     if operand.rank != 2 or rows is None or product.loops or not is_shared(root, rows):
         return False
