@@ -67,6 +67,35 @@ def test_whoever_reads_a_difference_gets_the_same_numbers(last: Any) -> None:
     check(centred(last))
 
 
+def test_a_sum_reads_what_it_is_made_of_in_whatever_shape_that_lies() -> None:
+    graph = Graph()
+    x = ir.exp(graph.input("x", (BATCH, 1, PLACES, CHANNELS)))
+    y = ir.exp(graph.input("y", (BATCH, PLACES, CHANNELS)))
+    seen, total = ir.reshape(x, (BATCH, PLACES, CHANNELS)), ir.reduce_sum(y, (0, 1, 2)) / 100.0
+    offset = ir.reshape(ir.exp(graph.weight("offset", (CHANNELS, 1))), (CHANNELS,))
+    square = graph.weight("square", (PLACES, CHANNELS))
+    shifted, over_rows = (seen - ir.broadcast_to(less, seen.shape) for less in (offset, ir.exp(square)))
+    graph.outputs = {
+        "plain": ir.reduce_sum(seen, 1) + ir.reduce_sum(y, 1),
+        "one_for_each_channel": squares(shifted),
+        "one_for_each_place": ir.reduce_sum(over_rows * over_rows, 0),
+        "one_for_all": squares(y - ir.broadcast_to(total, y.shape)),
+    }
+    graph = simplify(graph)
+    assert sorted(marked(graph)) == ["multiply"] * 3 + ["subtract"] * 3
+    random = np.random.default_rng(0)
+    given = {
+        name: random.normal(size=shape).astype(np.float32)
+        for name, shape in (
+            ("x", (ROWS, 1, PLACES, CHANNELS)),
+            ("y", (ROWS, PLACES, CHANNELS)),
+            ("offset", (CHANNELS, 1)),
+            ("square", (PLACES, CHANNELS)),
+        )
+    }
+    assert_agree(graph, given, ROWS, batch_size=16)
+
+
 def test_what_is_read_from_memory_is_kept_there() -> None:
     assert marked(centred(lambda difference: ir.reduce_max(difference, 1))) == []
     assert marked(centred(lambda difference: difference)) == []

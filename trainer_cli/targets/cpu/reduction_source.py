@@ -35,7 +35,7 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
     def item(row: str, column: str) -> str:
         """An element of the operand, read or computed at the place of its row and of its column in the row."""
         place = f"{row} + {column}"
-        return _computed(writer, operand, place, column) if is_recomputed(operand) else f"{source}[{place}]"
+        return _computed(writer, root, place, column) if is_recomputed(operand) else f"{source}[{place}]"
 
     def combine(total: str, item: str) -> str:
         return (
@@ -92,20 +92,31 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
     return writer.finish(whole=False)
 
 
-def _computed(writer: KernelWriter, value: Value, place: str, column: str) -> str:
+def _computed(writer: KernelWriter, root: Value, place: str, column: str) -> str:
     """The lines of an element that is computed for a sum, at its place and its column; its name."""
+    value = root.operands[0]
     own = identity_coordinates(value.shape)
+    columns = _named(own[root.attributes["axes"][-1] + 1 :])
 
     def index(read: Value, coordinates: Coordinates) -> str:
-        if read.shape == value.shape and coordinates == own:
+        # In whatever shape it lies, with or without axes of extent 1.
+        named = _named(coordinates)
+        if named == _named(own):
             return place
-        if coordinates != own[value.rank - read.rank :]:
+        if not named:
+            return "0"
+        if named != columns:
             raise IRError(f"{read!r} has no element for each column of a sum")
         return column
 
     elements = Elements(writer.lines, writer.replicated, writer.pointer_of, writer.scalar, index, index)
     with elements.scope():
         return elements.read(value, own)
+
+
+def _named(coordinates: Coordinates) -> Coordinates:
+    """The coordinates along axes with more than one place."""
+    return tuple(coordinate for coordinate in coordinates if coordinate != "0")
 
 
 def write_scatter(writer: KernelWriter, root: Value) -> KernelSource:
