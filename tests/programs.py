@@ -95,3 +95,19 @@ def train(
 
 def same_bits(one: State, other: State) -> bool:
     return one.keys() == other.keys() and all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+def check_numbers(program: Program, split: Split, batch_size: int, *, rtol: float, atol: float) -> None:
+    """An epoch in random order: close to the reference, and the same bits at any number of threads."""
+    order = np.random.default_rng(0).permutation(split.rows).astype(np.int32)
+    found = []
+    for target, threads in (("reference", 1), ("cpu", 1), ("cpu", 2), ("cpu", 3), ("cpu", 5)):
+        ready = open_target(target, threads=threads).compile(program, batch_size=batch_size)
+        ready.load(program.initial_state(0))
+        ready.train(split, order, 0, program.hyperparameters, 0)
+        found.append(ready.state())
+    expected, first, *others = found
+    for name, array in expected.items():
+        np.testing.assert_allclose(first[name], array, rtol=rtol, atol=atol, err_msg=name)
+    for other in others:
+        assert same_bits(first, other)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.programs import program, rows_for, same_bits
+from tests.programs import check_numbers, program, rows_for
 from trainer_cli.compiler.memory import Schedule
 from trainer_cli.compiler.partition import ROW_BLOCK
 from trainer_cli.compiler.program import Program
@@ -15,7 +14,6 @@ from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.compiler.simplify import simplify
 from trainer_cli.compiler.subtotal import subtotal
 from trainer_cli.ir.graph import Graph
-from trainer_cli.targets import open_target
 
 BATCH, CACHE = 64, 1 << 20
 IMAGES: list[Any] = [
@@ -93,15 +91,4 @@ def test_numbers_agree_with_the_reference_at_any_number_of_threads(name: str, op
     made = training(name, optimizer=optimizer)
     assert sums(make_schedule(step(made), BATCH, CACHE).graph)
     split = rows_for(made, 2 * BATCH + 13)  # a short batch, with subtotals that no row belongs to
-    order = np.random.default_rng(0).permutation(split.rows).astype(np.int32)
-    state, found = made.initial_state(0), []
-    for target, threads in (("reference", 1), ("cpu", 1), ("cpu", 2), ("cpu", 3), ("cpu", 5)):
-        ready = open_target(target, threads=threads).compile(made, batch_size=BATCH)
-        ready.load(state)
-        ready.train(split, order, 0, made.hyperparameters, 0)
-        found.append(ready.state())
-    expected, first, *others = found
-    for key, array in expected.items():
-        np.testing.assert_allclose(first[key], array, rtol=3e-3, atol=2e-5, err_msg=key)
-    for other in others:
-        assert same_bits(first, other)
+    check_numbers(made, split, BATCH, rtol=3e-3, atol=2e-5)

@@ -1,4 +1,4 @@
-"""The factor pass: a simplified graph in, the same with sums that differ by a factor alone taken once out.
+"""The factor pass: a simplified graph in, one where sums that differ by a factor alone are taken once out.
 
 `Σ a·c` is `c · Σ a` where c does not change along the axes of the sum. Where `Σ a` is computed anyway, that saves a
 pass over all elements, and memory for `a·c`. Normalization over a batch is the case: beta's gradient is the sum of the
@@ -7,6 +7,7 @@ adjoints, the mean's that of the adjoints times a factor for each channel.
 
 from __future__ import annotations
 
+from trainer_cli.compiler.simplify import simplify
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
 
@@ -31,7 +32,7 @@ def factor(graph: Graph) -> Graph:
         return None
 
     result = rewritten(graph, rewrite)
-    return result if factored else graph
+    return simplify(result) if factored else graph  # equal sums are one again
 
 
 def _is_sum(value: Value) -> bool:

@@ -18,10 +18,11 @@ from trainer_cli.compiler.kernels import (
     ROOTS,
     Access,
     Kernel,
+    computes_terms,
+    has_own_loop,
     identity_coordinates,
     is_collected,
     is_inline,
-    is_recomputed,
     is_replicated,
     is_row_reduction,
     is_unit_reshape,
@@ -95,10 +96,9 @@ class _Fuser:
                 forced.add(base)
 
         for value in self.order:
-            if value.op in ROOTS and not is_row_reduction(value):
+            if has_own_loop(value) and not computes_terms(value):
                 for operand in value.operands:
-                    if value.op != "reduce_sum" or not is_recomputed(operand):
-                        force(operand)
+                    force(operand)
             if value.op == "reshape" and not is_unit_reshape(value):
                 force(value.operands[0])
         for root in self.graph.roots():

@@ -117,6 +117,11 @@ def is_private(value: Value) -> bool:
     return bool(value.attributes.get("private"))
 
 
+def is_tiled(value: Value) -> bool:
+    """Whether a copy of a weight lies tile by tile, or a product reads one that does."""
+    return bool(value.attributes.get("tiled"))
+
+
 def is_recomputed(value: Value) -> bool:
     """Whether the recompute pass has found a value cheaper to compute again than to keep."""
     return bool(value.attributes.get("recomputed"))
@@ -215,12 +220,22 @@ def is_row_reduction(value: Value) -> bool:
     return value.op in ("reduce_sum", "reduce_max", "argmax") and trailing_axes(value)
 
 
+def has_own_loop(value: Value) -> bool:
+    """Whether a value is made by a loop of its own, as the root of its kernel."""
+    return value.op in ROOTS and not is_row_reduction(value)
+
+
+def computes_terms(value: Value) -> bool:
+    """Whether a value is a sum whose terms are computed in its loop, not read."""
+    return value.op == "reduce_sum" and is_recomputed(value.operands[0])
+
+
 def reads_of(value: Value, replicated: dict[Value, bool]) -> list[Access]:
     """What computing one element of a computed value reads; a root reads its operands as a whole."""
     if is_row_reduction(value):
         operand = value.operands[0]
         return list(_resolve(operand, identity_coordinates(operand.shape), replicated))
-    if value.op == "reduce_sum" and is_recomputed(value.operands[0]):
+    if computes_terms(value):
         source = value.operands[0]
         found = accesses(source, identity_coordinates(source.shape), replicated)
         return [Access(access.value, None) for access in found]

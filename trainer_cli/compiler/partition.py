@@ -17,11 +17,10 @@ from typing import Literal, TypeAlias
 
 from trainer_cli.compiler.fuse import Fusion
 from trainer_cli.compiler.kernels import (
-    ROOTS,
     Access,
     Kernel,
+    has_own_loop,
     is_private,
-    is_row_reduction,
     reads_of,
     storage,
 )
@@ -187,7 +186,7 @@ def _stays_own(kernel: Kernel, value: Value, access: Access, position: int) -> b
         return access.value.batched
     if not kernel.domain or not access.value.shape or access.value.shape[0] != kernel.domain[0]:
         return False
-    if value.op in ROOTS and not is_row_reduction(value):
+    if has_own_loop(value):
         return _root_stays_own(value, position)
     return access.coordinates is not None and access.coordinates[0] == "i0"
 

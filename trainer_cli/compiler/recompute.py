@@ -8,7 +8,7 @@ than to write it for that. What only a sum reads, such as the squares of `x − 
 
 from __future__ import annotations
 
-from trainer_cli.compiler.kernels import LEAF_TENSORS, MAPPED, ROOTS, is_inline, is_row_reduction
+from trainer_cli.compiler.kernels import LEAF_TENSORS, MAPPED, has_own_loop, is_inline, is_row_reduction
 from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
 
 CHEAP = frozenset({"add", "subtract", "multiply", "negate"})
@@ -51,7 +51,7 @@ def _is_near(value: Value, readers: dict[Value, list[Value]]) -> bool:
     large = [operand for operand in dict.fromkeys(value.operands) if operand.op != "broadcast"]
     if len(large) != 1 or not _lies_in_memory(large[0], readers):
         return False
-    return not any(_reads_memory(reader) or reader.op in ELSEWHERE for reader in readers[value])
+    return not any(has_own_loop(reader) or reader.op in ELSEWHERE for reader in readers[value])
 
 
 def _is_summed_up(value: Value, readers: dict[Value, list[Value]], again: set[Value]) -> bool:
@@ -72,9 +72,5 @@ def _is_summed_up(value: Value, readers: dict[Value, list[Value]], again: set[Va
 
 
 def _lies_in_memory(value: Value, readers: dict[Value, list[Value]]) -> bool:
-    return value.op in LEAF_TENSORS or (not is_inline(value) and any(map(_reads_memory, readers[value])))
-
-
-def _reads_memory(reader: Value) -> bool:
-    """Whether a value is made by a loop of its own, which reads its operands from memory."""
-    return reader.op in ROOTS and not is_row_reduction(reader)
+    """Whether a value is a leaf, or a loop of its own reads it and so has it stored."""
+    return value.op in LEAF_TENSORS or (not is_inline(value) and any(map(has_own_loop, readers[value])))

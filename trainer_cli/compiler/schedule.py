@@ -24,11 +24,7 @@ def make_schedule(graph: Graph, batch_size: int, cache: int = 0) -> Schedule:
 
     `cache`: the bytes of cache that a core has for itself; without any, no rows are taken in chunks.
     """
-    simple = simplify(lower(graph))
-    factored = factor(simple)
-    # Equal sums are one again.
-    simple = factored if factored is simple else simplify(factored)
-    simple = subtotal(divide(turn(simple, batch_size), batch_size), batch_size)
-    simple = recompute(simple)
+    turned = turn(factor(simplify(lower(graph))), batch_size)
+    simple = recompute(subtotal(divide(turned, batch_size), batch_size))
     parts = partition(nest(fuse(simple)))
     return plan_memory(simple, parts, batch_size, chunk(parts, batch_size, cache))

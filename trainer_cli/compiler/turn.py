@@ -10,7 +10,7 @@ rows are far apart falls into a few sets of the first-level cache, and every few
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 from trainer_cli.ir.graph import Graph, Value, copy_into, reachable, rewritten
 from trainer_cli.ir.ops.convolution import GEOMETRY
@@ -34,6 +34,13 @@ TILE_ROWS = 16
 
 LARGEST = 1 << 20
 """Floats of a weight that every thread may have a copy of; 4 MB."""
+
+
+Permutation: TypeAlias = tuple[int, ...]
+"""The axes of a weight in the order of its copy."""
+
+ALONG: Permutation = (0, 1)
+ACROSS: Permutation = (1, 0)
 
 
 def turn(graph: Graph, batch_size: int) -> Graph:
@@ -61,7 +68,7 @@ def _is_weight(value: Value) -> bool:
     return value.op == "weight"
 
 
-def _turned(x: Value, permutation: tuple[int, ...], *, tiled: bool = False) -> Value:
+def _turned(x: Value, permutation: Permutation, *, tiled: bool = False) -> Value:
     kind = {"tiled": True} if tiled else {}
     return x.graph.emit("transpose", (x,), permutation=permutation, private=True, **kind)
 
@@ -83,33 +90,32 @@ def _loop(value: Value, operands: tuple[Value, ...]) -> Value | None:
     a = value.attributes
     parameters, results = list(a["parameters"]), a["results"]
     known = dict(zip(parameters, operands, strict=True))
-    # By parameters and whether they are read across.
-    wanted: dict[tuple[Value, bool], bool] = {}
+    # By parameters and how they are turned: whether the copy lies in tiles.
+    wanted: dict[tuple[Value, Permutation], bool] = {}
     for use in reachable(results):
-        if use.op == "contract" and use.operands[1] in known and _is_weight(known[use.operands[1]]):
-            across = _reads_across(use)
-            tiled = (across or _reads_along(use)) and _can_be_tiled(use.operands[1], across)
-            if across or tiled:
-                wanted[use.operands[1], across] = tiled
+        permutation = _permutation(use)
+        if permutation is None or use.operands[1] not in known or not _is_weight(known[use.operands[1]]):
+            continue
+        tiled = _can_be_tiled(use.operands[1], permutation)
+        if tiled or permutation == ACROSS:
+            wanted[use.operands[1], permutation] = tiled
     if not wanted:
         return None
     body = Graph()
     copied = {each: body.parameter(place, each.shape, each.dtype) for place, each in enumerate(parameters)}
-    copies: dict[tuple[Value, bool], tuple[Value, bool]] = {}
+    copies: dict[tuple[Value, Permutation | None], tuple[Value, bool]] = {}
     captured = list(operands)
-    for (parameter, across), tiled in wanted.items():
-        captured.append(_turned(known[parameter], (1, 0) if across else (0, 1), tiled=tiled))
-        copies[copied[parameter], across] = body.parameter(len(captured) - 1, captured[-1].shape, "float"), tiled
+    for (parameter, permutation), tiled in wanted.items():
+        captured.append(_turned(known[parameter], permutation, tiled=tiled))
+        copies[copied[parameter], permutation] = body.parameter(len(captured) - 1, captured[-1].shape, "float"), tiled
 
     def rewrite(use: Value, given: tuple[Value, ...]) -> Value | None:
-        if use.op != "contract":
+        permutation = _permutation(use)
+        if permutation is None or (given[1], permutation) not in copies:
             return None
-        across = _reads_across(use)
-        copy, tiled = copies.get((given[1], across), (None, False))
-        if copy is None or not (across or _reads_along(use)):
-            return None
+        copy, tiled = copies[given[1], permutation]
         left, right, result = labels(use.attributes["specification"])
-        specification = f"{left},{right[::-1] if across else right}->{result}"
+        specification = f"{left},{''.join(right[axis] for axis in permutation)}->{result}"
         kind = {"tiled": True} if tiled else {}
         return body.emit("contract", (given[0], copy), specification=specification, **kind)
 
@@ -122,19 +128,18 @@ def _loop(value: Value, operands: tuple[Value, ...]) -> Value | None:
     return operands[0].graph.emit("loop", captured, **attributes)
 
 
-def _reads_across(use: Value) -> bool:
-    """Whether a product's second operand is a matrix whose rows are the result's columns."""
+def _permutation(use: Value) -> Permutation | None:
+    """How the weight of a product of rows is turned for its columns to be the result's; None for other values."""
+    if use.op != "contract" or not use.operands[0].batched:
+        return None
     _, right, result = labels(use.attributes["specification"])
-    return len(right) == 2 and result[-1:] == right[0] and right[1] not in result and use.operands[0].batched
+    for permutation in (ACROSS, ALONG):
+        if len(right) == 2 and result[-1:] == right[permutation[1]] and right[permutation[0]] not in result:
+            return permutation
+    return None
 
 
-def _reads_along(use: Value) -> bool:
-    """Whether a product's second operand is a matrix whose columns are the result's."""
-    _, right, result = labels(use.attributes["specification"])
-    return len(right) == 2 and result[-1:] == right[1] and right[0] not in result and use.operands[0].batched
-
-
-def _can_be_tiled(weight: Value, across: bool) -> bool:
+def _can_be_tiled(weight: Value, permutation: Permutation) -> bool:
     """Whether a weight is large, and its copy made of whole tiles."""
-    rows, columns = (int(extent) for extent in (weight.shape[::-1] if across else weight.shape))
+    rows, columns = (int(weight.shape[axis]) for axis in permutation)
     return rows * columns >= LEAST_TILED and rows % TILE_ROWS == 0 and columns % TILE == 0

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.programs import program, rows_for, same_bits
+from tests.programs import check_numbers, program, rows_for
 from trainer_cli.compiler import divide
 from trainer_cli.compiler.program import InputSpec, Program
 from trainer_cli.compiler.schedule import make_schedule
-from trainer_cli.targets import open_target
 from trainer_cli.targets.cpu.parts import steps_of_parts
 
 BATCH = 24
@@ -87,17 +85,4 @@ def test_the_numbers_are_right_at_any_number_of_threads(layers: list[Any], dtype
 
 
 def check(made: Program) -> None:
-    """Close to the reference, and the same bits at any number of threads."""
-    split = rows_for(made, 2 * BATCH + 5)
-    order = np.random.default_rng(0).permutation(split.rows).astype(np.int32)
-    found = []
-    for target, threads in (("reference", 1), ("cpu", 1), ("cpu", 2), ("cpu", 3), ("cpu", 5)):
-        executable = open_target(target, threads=threads).compile(made, batch_size=BATCH)
-        executable.load(made.initial_state(0))
-        executable.train(split, order, 0, made.hyperparameters, 0)
-        found.append(executable.state())
-    expected, first, *others = found
-    for name, array in expected.items():
-        np.testing.assert_allclose(first[name], array, rtol=2e-5, atol=2e-6, err_msg=name)
-    for other in others:
-        assert same_bits(first, other)
+    check_numbers(made, rows_for(made, 2 * BATCH + 5), BATCH, rtol=2e-5, atol=2e-6)

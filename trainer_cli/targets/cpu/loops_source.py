@@ -10,6 +10,7 @@ from trainer_cli.compiler.kernels import (
     identity_coordinates,
     is_private,
     is_row_reduction,
+    is_tiled,
     reads_counter,
     reads_of,
 )
@@ -46,7 +47,7 @@ def _write_turned(writer: KernelWriter, value: Value) -> KernelSource:
     across, along = (int(extent) for extent in value.shape[-2:])  # type: ignore[call-overload]
     count, _ = static_extent(value.shape[:-2])
     lines, source, target = writer.lines, writer.pointer_of(value.operands[0]), writer.pointer_of(value)
-    if value.attributes.get("tiled"):
+    if is_tiled(value):
         steps = (1, across) if value.attributes["permutation"] == (1, 0) else (along, 1)
         lines.add(f"{{name}}_tiles({source}, {target})")
         copy = f"tiles(columns={along}, depth={across}, b_depth={steps[0]}, b_column={steps[1]})"

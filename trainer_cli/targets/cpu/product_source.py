@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer_cli.compiler.kernels import storage
+from trainer_cli.compiler.kernels import is_tiled, storage
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.products import label_extents, labels, shared_label
 from trainer_cli.ir.primitive import BATCH, IRError
@@ -89,7 +89,7 @@ def _write_product(writer: KernelWriter, root: Value, product: MatrixProduct) ->
 
 def _lies_in_tiles(root: Value, product: MatrixProduct) -> bool:
     """Whether the right operand is a copy tile by tile. Raises IRError if the product would read it otherwise."""
-    if not root.attributes.get("tiled"):
+    if not is_tiled(root):
         return False
     if product.right != 1 or product.depth is None or any(axis.right is not None for axis in product.loops):
         raise IRError(f"{root!r} does not read its second operand tile by tile")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer_cli.compiler.kernels import Coordinates, identity_coordinates, is_recomputed, storage
+from trainer_cli.compiler.kernels import Coordinates, computes_terms, identity_coordinates, storage
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import IRError
 from trainer_cli.targets.cpu.expressions import Elements
@@ -21,7 +21,7 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
     suffix, _ = static_extent(operand.shape[axes[-1] + 1 :])
     prefix_rest, _ = static_extent(operand.shape[1 : axes[0]]) if axes[0] > 0 else (1, False)
     count = f"rows * {reduced}" if batched_sum else str(reduced)
-    source = "" if is_recomputed(operand) else writer.pointer_of(operand)
+    source = "" if computes_terms(root) else writer.pointer_of(operand)
     largest = root.op == "reduce_max"
     elements = writer.elements()
     needed = writer.needed_axes()
@@ -35,7 +35,7 @@ def write_reduction(writer: KernelWriter, root: Value) -> KernelSource:
     def item(row: str, column: str) -> str:
         """An element of the operand, read or computed at the place of its row and of its column in the row."""
         place = f"{row} + {column}"
-        return _computed(writer, root, place, column) if is_recomputed(operand) else f"{source}[{place}]"
+        return _computed(writer, root, place, column) if computes_terms(root) else f"{source}[{place}]"
 
     def combine(total: str, item: str) -> str:
         return (
