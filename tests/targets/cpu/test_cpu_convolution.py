@@ -68,6 +68,12 @@ CONVOLUTIONS: dict[str, tuple[Any, ...]] = {
     "apart, several filters": ((6, 5), (3, 3), (2, 1), ((1, 1), (1, 1)), (1, 2), 4, 4, 12),
     "apart, large window": ((9, 8), (6, 5), (1, 1), ((1, 1), (1, 1)), (1, 1), 4, 4, 8),
     "one channel": ((28, 28), (3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), 1, 1, 32),
+    "squares": ((11, 13), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1, 8, 16),
+    "squares that overlap": ((9, 11), (3, 3), (1, 1), ((0, 0), (1, 1)), (1, 1), 1, 20, 24),
+    "squares of groups": ((7, 6), (3, 3), (1, 1), ((1, 0), (1, 1)), (1, 1), 2, 18, 40),
+    "squares in several runs": ((4, 139), (3, 3), (1, 1), ((0, 1), (1, 1)), (1, 1), 1, 9, 10),
+    "a single square": ((4, 4), (3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1), 1, 12, 8),
+    "squares, part of the filters after part": ((4, 5), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1, 80, 288),
     "padding wider than the window": ((4, 3), (2, 1), (1, 2), ((2, 3), (1, 1)), (1, 1), 1, 2, 3),
 }
 
@@ -124,6 +130,17 @@ def test_a_kernel_is_updated_as_a_matrix_in_one_go() -> None:
     kernels = [kernel for kernel in native.plan.schedule.partition.kernels if kernel.updates]
     assert [kernel.root.op for kernel in kernels if kernel.root] == ["convolve_kernel_gradient"]
     assert kernels[0].domain == (3 * 3 * 16, 32)
+
+
+def test_forward_and_subtotals_multiply_squares_where_a_batch_is_large() -> None:
+    """The gradient of the kernel too: its rows are summed up in parts, each by one thread."""
+    plain = ((1, 1), ((1, 1), (1, 1)), (1, 1))
+    native = check(convolutions((18, 17), (3, 3), *plain, 1, 16, 24), rows=21, batch_size=24)
+    text = native.plan.source.text
+    assert text.count("winograd(") == 2
+    assert text.count("winograd_gradient(") == 1
+    assert "convolution(" not in text
+    assert "kernel_gradient(" not in text
 
 
 def test_graphs_without_convolutions_stay_as_they_are() -> None:

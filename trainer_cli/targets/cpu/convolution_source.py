@@ -68,8 +68,11 @@ def write_convolution(writer: KernelWriter, root: Value) -> KernelSource:
         f"    {', '.join(parameters)}, = arguments",
         *writer.lines.lines,
     ]
-    extra = f"mirrored={mirrored}, epilogue={{name}}_finish"
-    definition = f"{{name}}_convolve = convolution({_arguments(geometry)}, {extra})"
+    if geometry.winograd_filters() and not mirrored:
+        function = f"winograd({_squares(geometry)}, epilogue={{name}}_finish)"
+    else:
+        function = f"convolution({_arguments(geometry)}, mirrored={mirrored}, epilogue={{name}}_finish)"
+    definition = f"{{name}}_convolve = {function}"
     main = Lines(1)
     with main.block(f"for group in range({geometry.groups}):"):
         main.add(f"{{name}}_convolve(begin, end, group, {x}, {kernel}, ({', '.join(parameters)},))")
@@ -78,7 +81,10 @@ def write_convolution(writer: KernelWriter, root: Value) -> KernelSource:
 
 
 def write_kernel_gradient(writer: KernelWriter, root: Value) -> KernelSource:
-    """The gradient of a kernel, collected in memory; the work behind it follows for the thread's own rows."""
+    """The gradient of a kernel, collected in memory; the work behind it follows for the thread's own rows.
+
+    Squares are transformed for all rows of the kernel at once, by a thread that computes all of them.
+    """
     geometry = _geometry(root)
     x, adjoint = map(writer.pointer_of, root.operands)
     result, width = writer.pointer_of(root), geometry.filters * geometry.groups
@@ -86,7 +92,10 @@ def write_kernel_gradient(writer: KernelWriter, root: Value) -> KernelSource:
     if geometry.groups > 1 and geometry.channels == 1:
         _depthwise_gradient(writer, geometry, x, adjoint, result)
     else:
-        before = f"{{name}}_gradient = kernel_gradient({_arguments(geometry)})\n\n\n"
+        function = f"kernel_gradient({_arguments(geometry)})"
+        if writer.undivided and geometry.winograd_filters():
+            function = f"winograd_gradient({_squares(geometry)})"
+        before = f"{{name}}_gradient = {function}\n\n\n"
         with writer.lines.block(f"for group in range({geometry.groups}):"):
             writer.lines.add(f"{{name}}_gradient(begin, end, rows, group, {x}, {adjoint}, {result})")
     if writer.kernel.body or writer.kernel.updates or writer.kernel.totals:
@@ -99,6 +108,10 @@ def write_kernel_gradient(writer: KernelWriter, root: Value) -> KernelSource:
                 writer.lines.add(f"i{axis} = {coordinate_of(root.shape, axis)}")
             writer.body(elements)
     return writer.finish(before, whole=True)
+
+
+def _squares(geometry: Geometry) -> str:
+    return f"{geometry.space!r}, {geometry.channels}, {geometry.filters}, {geometry.groups}"
 
 
 def _arguments(geometry: Geometry) -> str:

@@ -10,6 +10,24 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LEAST_CHANNELS = 8
+"""Channels and filters of a group from which on squares are transformed: fewer leave vectors empty."""
+
+MOST_CHANNELS = 512
+"""Channels of a group up to which they are: their squares have to stay in the second-level cache."""
+
+TRANSFORMED_FLOATS = 1 << 17
+"""Floats of a transformed kernel that are in memory at the same time; 512 KB."""
+
+MOST_FILTERS = 256
+"""Filters that are taken together at most."""
+
+WHOLE_VECTORS = 16
+"""What a part of the filters must be a multiple of."""
+
+GAIN = 0.75
+"""Multiplications of the squares as a share of those of the taps, at most."""
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -58,3 +76,15 @@ class Geometry:
             place += at * step * apart
             apart *= extent
         return place
+
+    def winograd_filters(self) -> int:
+        """How many filters are taken together by `winograd.py`; 0 if squares of places are not to be transformed."""
+        plain = self.window == (3, 3) and self.strides == (1, 1) and self.dilation == (1, 1)
+        if not plain or min(self.channels, self.filters) < LEAST_CHANNELS or self.channels > MOST_CHANNELS:
+            return 0
+        squares = math.prod(-(-extent // 2) for extent in self.positions)
+        if min(self.positions) < 2 or 16 * squares > GAIN * self.taps * math.prod(self.positions):
+            return 0
+        room = min(MOST_FILTERS, TRANSFORMED_FLOATS // (16 * self.channels))
+        parts = [self.filters, *range(self.filters // WHOLE_VECTORS * WHOLE_VECTORS, 0, -WHOLE_VECTORS)]
+        return next((part for part in parts if part <= room and self.filters % part == 0), 0)

@@ -131,7 +131,7 @@ def separate_function(module: Any, name: str, arguments: Sequence[Any], write: W
 
 
 @dataclass(frozen=True)
-class _Operands:
+class Operands:
     """LLVM values and constant strides of one block's product."""
 
     depth: Any
@@ -145,7 +145,7 @@ class _Operands:
     resume: Any
 
 
-def _multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: _Operands) -> None:
+def multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: Operands) -> None:
     """Multiply `rows` rows of A by `vectors` vectors of columns of B, all sums in registers, into the tile."""
     depth, a, b, b_step, tile = operands.depth, operands.a, operands.b, operands.b_step, operands.tile
     a_row, a_depth = operands.a_row, operands.a_depth
@@ -225,8 +225,8 @@ def panel_writer(block: Block, columns: int, a_row: int, a_depth: int, tile_row:
         def multiply(vectors: int, count: int, first: Any) -> None:
             a_here = builder.gep(a, [builder.mul(first, constant(a_row))])
             tile_here = builder.gep(tile, [builder.mul(first, constant(tile_row))])
-            operands = _Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, tile_row, resume)
-            _multiply_block(builder, block.lanes, count, vectors, operands)
+            operands = Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, tile_row, resume)
+            multiply_block(builder, block.lanes, count, vectors, operands)
 
         def panel(vectors: int) -> None:
             with builder.if_else(builder.icmp_signed("==", rows, constant(PANEL))) as (whole, part):

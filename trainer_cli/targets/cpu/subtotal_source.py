@@ -5,7 +5,7 @@ The sum itself is written as for all rows; it is called for the rows of each sub
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from trainer_cli.compiler.kernels import Kernel, storage
 from trainer_cli.compiler.partition import BufferKey
@@ -15,14 +15,20 @@ from trainer_cli.ir.ops.subtotals import summed
 from trainer_cli.targets.cpu.expressions import Lines, Steps
 from trainer_cli.targets.cpu.writer import KernelSource
 
-Write = Callable[[Kernel, dict[Value, bool], Steps], KernelSource]
+
+class Write(Protocol):
+    """Writes a kernel."""
+
+    def __call__(
+        self, kernel: Kernel, replicated: dict[Value, bool], apart: Steps, *, undivided: bool = False
+    ) -> KernelSource: ...
 
 
 def write_subtotals(root: Value, replicated: dict[Value, bool], write: Write) -> KernelSource:
     """A kernel of nothing but subtotals; `write` writes that of a sum."""
     whole = summed(root)
     inner = Kernel(whole.shape, root=whole, stores=[whole], reads=[*whole.operands])
-    source = write(inner, replicated, {})
+    source = write(inner, replicated, {}, undivided=True)
     rows, count, size = root.attributes["rows"], root.attributes["count"], static_size(whole.shape)
     strides: dict[BufferKey, int] = {storage(operand): static_size(operand.shape) for operand in root.operands}
     places = {key: f"p{number}" for number, key in enumerate(source.pointers)}

@@ -12,13 +12,16 @@ from llvmlite import ir
 
 from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, intrinsic
 from trainer_cli.targets.cpu.microkernel import (
+    HALF_PANEL,
     PACKED_ROWS,
     PANEL,
     Block,
+    Operands,
     constant,
     load_vector,
     loop,
     masked_load,
+    multiply_block,
     pack_writer,
     panel_writer,
     separate_function,
@@ -192,3 +195,48 @@ def tile_copy(block: Block, columns: int, depth: int, b_depth: int, b_column: in
         builder.call(separate_function(builder.module, "copy_tiles", [_POINTER, _POINTER], write), arguments)
 
     return copy_of_tiles
+
+
+def small_product(block: Block, columns: int, a_row: int, a_depth: int) -> Any:
+    """An intrinsic `(rows, depth, a, b, c, resume)`: a product with whole vectors of columns, which all fit in a cache.
+
+    Rows of B and C follow each other. With `resume` the sums that C holds go on.
+    """
+    rest = columns % block.width // block.lanes
+
+    def write(builder: Any, rows: Any, depth: Any, a: Any, b: Any, c: Any, resume: Any) -> None:
+        resumes = builder.icmp_signed("!=", resume, constant(0))
+
+        def multiply(first: Any, count: int, start: Any, vectors: int) -> None:
+            a_here = builder.gep(a, [builder.mul(first, constant(a_row))])
+            b_here = builder.gep(b, [start])
+            c_here = builder.gep(c, [builder.add(builder.mul(first, constant(columns)), start)])
+            operands = Operands(depth, a_here, a_row, a_depth, b_here, constant(columns), c_here, columns, resumes)
+            multiply_block(builder, block.lanes, count, vectors, operands)
+
+        def multiply_rows(first: Any, count: int) -> None:
+            whole = columns // block.width * block.width
+            if whole:
+                with loop(builder, constant(0), constant(whole), block.width) as start:
+                    multiply(first, count, start, block.vectors)
+            if rest:
+                multiply(first, count, constant(whole), rest)
+
+        whole = builder.and_(rows, constant(-block.rows))
+        with loop(builder, constant(0), whole, block.rows) as first:
+            multiply_rows(first, block.rows)
+        if block.rows > HALF_PANEL:
+            half = builder.and_(rows, constant(HALF_PANEL))
+            with builder.if_then(builder.icmp_signed("!=", half, constant(0))):
+                multiply_rows(whole, HALF_PANEL)
+            whole = builder.or_(whole, half)
+        with loop(builder, whole, rows, 1) as row:
+            multiply_rows(row, 1)
+
+    kinds = [_INDEX, _INDEX, *[_POINTER] * 3, _INDEX]
+
+    @intrinsic(WORD, WORD, *[FLOAT_POINTER] * 3, WORD)
+    def product_of_whole_vectors(builder: Any, *arguments: Any) -> None:
+        builder.call(separate_function(builder.module, "small_product", kinds, write), arguments)
+
+    return product_of_whole_vectors

@@ -31,6 +31,7 @@ from trainer_cli.targets.cpu.runtime import (
     kernel_attributes, larger, linked, offset, product, random_uniform, sign, sqrt, stack_floats, tiles, uint8,
     word_pointer,
 )
+from trainer_cli.targets.cpu.winograd import winograd, winograd_gradient
 
 
 """
@@ -82,6 +83,8 @@ class KernelWriter:
     apart: Steps = field(default_factory=dict)
     # Coordinates that a loop over several axes at once counts together with the one behind them.
     absorbed: set[str] = field(default_factory=set)
+    # Whether every call is for all of the result: no thread has a part of it.
+    undivided: bool = False
 
     def pointer(self, key: BufferKey) -> str:
         return self.pointers.setdefault(key, f"p{len(self.pointers)}")
