@@ -61,7 +61,7 @@ def test_what_was_hopeless_is_tried_rarely() -> None:
         number = choice.next()
         used[number] += 1
         choice.observe(number, 1000, 0.01 if number == 1 else 0.05)
-    assert 0 < used[2] <= 15
+    assert 0 < used[2] <= 20
 
 
 def test_threads_begin_on_cores_of_their_own_and_may_leave_them() -> None:
@@ -105,6 +105,29 @@ def test_a_disturbed_call_at_the_beginning_decides_nothing(disturbed: set[int]) 
         choice.observe(number, 1000, seconds)
     assert used[:3] == [2, 1, 2]
     assert used[3:].count(2) >= (26 if 3 not in disturbed else 20)
+
+
+def test_a_machine_that_has_become_slower_for_all_keeps_its_threads() -> None:
+    """One trial tells that fewer threads are slower now too, although they once were faster than that."""
+    choice = ThreadChoice(2)
+    used = []
+    for call in range(200):
+        used.append(choice.next())
+        slower = 3 if call >= 50 else 1
+        choice.observe(used[-1], 1000, slower * (0.01 if used[-1] == 2 else 0.018))
+    assert used[52:].count(1) <= 6
+
+
+def test_threads_return_soon_after_others_were_in_the_way() -> None:
+    choice = ThreadChoice(2)
+    used = []
+    for call in range(300):
+        used.append(choice.next())
+        # For a while the second core is another program's.
+        seconds = 0.018 if used[-1] == 1 else 0.03 if 100 <= call < 150 else 0.01
+        choice.observe(used[-1], 1000, seconds)
+    assert used[105:150].count(1) >= 35
+    assert used[180:].count(2) >= 110
 
 
 def test_more_threads_than_cores_are_tried_but_not_at_first() -> None:

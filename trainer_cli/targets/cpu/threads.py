@@ -19,8 +19,11 @@ takes 0.6 of the time on two threads, 64-32-10 with 128 rows, 1.4 million, as lo
 TRIAL_INTERVAL = 24
 """Calls after which another number of threads is tried for one call."""
 
+HOPELESS_INTERVAL = 240
+"""The same for a number that was far slower; it doubles with every trial up to this."""
+
 FIRST_INTERVAL = 4
-"""The same at first; it doubles with every trial."""
+"""The same for more threads, while fewer than there are cores are the best."""
 
 REMEMBERED = 2
 """Calls with a number of threads whose speeds are remembered."""
@@ -29,7 +32,7 @@ SHORTEST = 1e-3
 """Seconds below which a call says nothing about speed."""
 
 HOPELESS = 0.7
-"""Share of the best speed below which a number of threads is tried again ten times less often."""
+"""Share of the best speed below which a number of threads is far slower."""
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -64,20 +67,21 @@ class ThreadChoice:
     """Chooses among 1, 2, 4, … threads up to a limit by the speed that each had, the best of its last few calls.
 
     The first call, with the limit or as many as there are `cores`, is not counted: it touches memory for the first
-    time. The next ones try fewer, and more if the limit allows, and then the same again. While fewer are the best,
-    which a disturbed call may feign, more are tried soon again.
+    time. The next ones try fewer, and more if the limit allows. From then on its neighbours are tried now and then, and
+    at once where the number in use has become slower than one of them once was. Only a call that has just been measured
+    takes the place of the best: what was fast an hour ago may be slow now as well. A neighbour that loses is tried ever
+    more rarely; while fewer threads than cores are the best, which other programs may feign, more are tried soon again.
     """
 
     def __init__(self, limit: int, cores: int | None = None) -> None:
         self.candidates = sorted({limit, *(1 << power for power in range(limit.bit_length()) if 1 << power <= limit)})
         self._speeds: dict[int, deque[float]] = {number: deque(maxlen=REMEMBERED) for number in self.candidates}
-        self._asked: set[int] = set()
         fitting = [number for number in self.candidates if number <= (cores or limit)]
         self._usual = self._best = max(fitting, default=1)
-        self._calls = self._trials = 0
-        self._interval = FIRST_INTERVAL
-        # The calls at the beginning, which try fewer threads and the limit, count as one trial.
-        self._tried_at = FIRST_INTERVAL
+        self._calls = 0
+        self._intervals = {number: self._first_interval(number) for number in self.candidates}
+        # The call from which on a number is tried: fewer at the second one, more at the fourth.
+        self._due = {number: 2 if number < self._usual else FIRST_INTERVAL for number in self.candidates}
 
     def next(self) -> int:
         """The number for the next call."""
@@ -85,34 +89,45 @@ class ThreadChoice:
         if self._calls == 1:
             return self._best
         place = self.candidates.index(self._best)
-        others = [number for number in self.candidates[max(0, place - 1) : place + 2] if number != self._best]
-        untried = [number for number in (*others, self._best) if number not in self._asked]
-        number = untried[0] if untried else self._trial(others)
-        self._asked.add(number)
+        neighbours = [number for number in self.candidates[max(0, place - 1) : place + 2] if number != self._best]
+        number = next((number for number in neighbours if self._is_due(number)), self._best)
+        if number != self._best:
+            self._due[number] = self._calls + self._intervals[number]
         return number
-
-    def _trial(self, others: list[int]) -> int:
-        """Another number if it is time to try one, else the best."""
-        interval = TRIAL_INTERVAL if self._best >= self._usual else self._interval
-        if not others or self._calls - self._tried_at < interval:
-            return self._best
-        self._tried_at = self._calls
-        self._interval = min(2 * self._interval, TRIAL_INTERVAL)
-        self._trials += 1
-        other = others[self._trials % len(others)]
-        known = len(self._speeds[other]) == REMEMBERED
-        hopeless = known and self._speed(other) < HOPELESS * self._speed(self._best) and self._trials % 10 != 0
-        return self._best if hopeless else other
-
-    def _speed(self, number: int) -> float:
-        return max(self._speeds[number], default=0.0)
 
     def observe(self, threads: int, rows: int, seconds: float) -> None:
         """Remember how fast a call was."""
         if seconds < SHORTEST or rows == 0 or self._calls == 1:
             return
-        self._speeds[threads].append(rows / seconds)
-        self._best = max(self.candidates, key=lambda number: (self._speed(number), number == self._best))
+        speed = rows / seconds
+        if threads == self._best:
+            self._speeds[threads].append(speed)
+            return
+        known = len(self._speeds[self._best]) > 0
+        # What it was like before no longer counts.
+        self._speeds[threads].clear()
+        self._speeds[threads].append(speed)
+        if known and speed > self._speed(self._best):
+            self._best = threads
+            self._intervals = {number: self._first_interval(number) for number in self.candidates}
+            self._due = {number: self._calls + interval for number, interval in self._intervals.items()}
+        elif known:
+            most = HOPELESS_INTERVAL if speed < HOPELESS * self._speed(self._best) else TRIAL_INTERVAL
+            self._intervals[threads] = min(2 * self._intervals[threads], most)
+
+    def _is_due(self, number: int) -> bool:
+        """Whether it is time to try a number: at its turn, or because the best is no longer as fast as it was."""
+        measured = len(self._speeds[self._best]) == REMEMBERED
+        doubtful = measured and self._speed(number) > self._speed(self._best)
+        asked = self._due[number] - self._intervals[number]
+        return self._calls >= self._due[number] or (doubtful and self._calls >= asked + FIRST_INTERVAL)
+
+    def _first_interval(self, number: int) -> int:
+        """Calls to the next trial of a number that has lost for the first time."""
+        return FIRST_INTERVAL if self._best < number <= self._usual else TRIAL_INTERVAL
+
+    def _speed(self, number: int) -> float:
+        return max(self._speeds[number], default=0.0)
 
 
 def spread(cores: Sequence[int], thread: int) -> None:
