@@ -77,12 +77,27 @@ def test_activations_stay_with_the_thread_that_computed_them() -> None:
     for value in subtotals:
         (kernel,) = (kernel for kernel in schedule.partition.kernels if kernel.root is value)
         assert schedule.partition.splits[kernel].kind == "rows"
-        assert value.shape[0] == BATCH // ROW_BLOCK
-    (group,) = (group for group in schedule.groups[0] if not group.private)
-    assert group.rows
-    # Nothing with rows but the inputs and what the loss reads goes through the arena.
-    kept = sum(size.size for value, size in schedule.buffers.items() if value.batched and value.op != "input")
-    assert kept < BATCH * 40 * 32 * 4
+        assert value.shape[0] == BATCH // value.attributes["rows"]
+
+
+def subtotal_rows(schedule: Schedule) -> list[tuple[int, set[int]]]:
+    """The rows of every group of kernels that has subtotals, and theirs."""
+    found = []
+    for group in (group for region in schedule.groups for group in region):
+        roots = [kernel.root for kernel in group.kernels if kernel.root is not None]
+        rows = {root.attributes["rows"] for root in roots if root.op == "subtotals"}
+        found += [(group.rows, rows)] if rows else []
+    return found
+
+
+def test_long_rows_are_summed_up_a_few_at_a_time() -> None:
+    """The kernels beside them then take as few at a time, unless one of them wants more; always whole subtotals."""
+    few = ROW_BLOCK // 2
+    attention = step(program(SEQUENCES[:4], inputs=MODELS["sequences"][1]))
+    assert subtotal_rows(make_schedule(attention, BATCH, 1 << 16)) == [(few, {few})]
+    for name in MODELS:
+        for rows, sums in subtotal_rows(scheduled(name, BATCH, 1 << 16)):
+            assert all(rows % number == 0 for number in sums)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", {"type": "sgd", "momentum": 0.9, "global_clipnorm": 0.5}])

@@ -16,7 +16,10 @@ from trainer_cli.ir.ops.structure import static_size
 
 ITEM_SIZE = {"float": 4, "int": 4, "bool": 1}
 
-LEAST_ROWS = ROW_BLOCK
+LEAST_ROWS = ROW_BLOCK // 2
+LEAST_ROWS_OF_CONVOLUTIONS = ROW_BLOCK
+"""A convolution prepares its weights for every call."""
+
 LEAST_ROWS_OF_LOOPS = 2 * ROW_BLOCK
 """A loop over time runs many short kernels: with fewer rows their calls weigh more than what the cache gives."""
 
@@ -63,14 +66,23 @@ def _groups(region: Region, partition: Partition, batch_size: int, room: int) ->
 
 
 def _rows(kernels: list[Kernel], room: int, batch_size: int) -> int:
-    """Rows of which two kernels' values fit into the room; 0 if a batch has no more."""
+    """Rows of which two kernels' values fit into the room, whole subtotals at least; 0 if a batch has no more."""
     widest = max(
         sum(row_bytes(value) for value in {storage(v) for v in _touched(kernel)} if value.batched) for kernel in kernels
     )
     fitting = room // (2 * max(1, widest)) // ROW_BLOCK * ROW_BLOCK
-    loops = any(kernel.inner is not None for kernel in kernels)
-    rows = max(fitting, LEAST_ROWS_OF_LOOPS if loops else LEAST_ROWS)
+    rows = max(fitting, *map(_least_rows, kernels))
     return rows if rows < batch_size else 0
+
+
+def _least_rows(kernel: Kernel) -> int:
+    if kernel.inner is not None:
+        return LEAST_ROWS_OF_LOOPS
+    if kernel.root is None:
+        return LEAST_ROWS
+    if kernel.root.op == "subtotals":
+        return int(kernel.root.attributes["rows"])
+    return LEAST_ROWS_OF_CONVOLUTIONS if kernel.root.op == "convolve" else LEAST_ROWS
 
 
 def _stays(value: Value) -> bool:

@@ -23,19 +23,25 @@ LEAST_BYTES = 1 << 18
 GAIN = 2
 """How many times as many floats as its subtotal the rows of one must have."""
 
+HALF_BLOCK = ROW_BLOCK // 2
+"""Rows of a subtotal where rows are long: fewer of them fill the cache."""
+
+LONG = 4
+"""How many times as many floats as the subtotal so few rows must have."""
+
 _SUMS = ("contract", "convolve_kernel_gradient", "reduce_sum")
 
 
 def subtotal(graph: Graph, batch_size: int) -> Graph:
     """A new graph computing the same outputs and updates. No bit depends on how many threads there will be."""
-    count = -(-batch_size // ROW_BLOCK)
-    if count < 2 or not any(_is_worth_it(value, batch_size) for value in reachable(graph.roots())):
+    if batch_size <= ROW_BLOCK or not any(_is_worth_it(value, batch_size) for value in reachable(graph.roots())):
         return graph
 
     def rewrite(value: Value, operands: tuple[Value, ...]) -> Value | None:
         if not _is_worth_it(value, batch_size):
             return None
-        own = {"sum": value.op, "rows": ROW_BLOCK, "count": count}
+        rows = _rows(value)
+        own = {"sum": value.op, "rows": rows, "count": -(-batch_size // rows)}
         return ir.reduce_sum(operands[0].graph.emit("subtotals", operands, **own, **value.attributes), 0)
 
     return rewritten(graph, rewrite)
@@ -44,9 +50,19 @@ def subtotal(graph: Graph, batch_size: int) -> Graph:
 def _is_worth_it(value: Value, batch_size: int) -> bool:
     if value.op not in _SUMS or value.dtype != "float" or not value.shape or not _sums_over_rows(value):
         return False
-    row = sum(static_size(operand.shape) for operand in value.operands)
+    row = _row(value)
     long = row * batch_size * ITEM_SIZE["float"] >= LEAST_BYTES
     return long and ROW_BLOCK * row >= GAIN * static_size(value.shape)
+
+
+def _row(value: Value) -> int:
+    """Floats of a row of what a sum reads."""
+    return sum(static_size(operand.shape) for operand in value.operands)
+
+
+def _rows(value: Value) -> int:
+    """Rows of a subtotal."""
+    return HALF_BLOCK if HALF_BLOCK * _row(value) >= LONG * static_size(value.shape) else ROW_BLOCK
 
 
 def _sums_over_rows(value: Value) -> bool:

@@ -41,7 +41,8 @@ def shifted(logits: Value, axis: int = -1) -> Value:
 def softmax(logits: Value, axis: int = -1) -> Value:
     """`exp(x) / Σ exp(x)` along an axis."""
     exponential = ir.exp(shifted(logits, axis))
-    return exponential / ir.reduce_sum(exponential, axis, keepdims=True)
+    # One division for all: as exact as one for each, since the sum is at least 1.
+    return exponential * (1.0 / ir.reduce_sum(exponential, axis, keepdims=True))
 
 
 def log_softmax(logits: Value, axis: int = -1) -> Value:
