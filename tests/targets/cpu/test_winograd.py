@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from tests.targets.cpu.test_gemm import Fenced
+from trainer_cli.compiler.geometry import Geometry
 from trainer_cli.targets.cpu.convolution import convolution, kernel_gradient
 from trainer_cli.targets.cpu.gemm import store_epilogue
-from trainer_cli.targets.cpu.geometry import Geometry
 from trainer_cli.targets.cpu.intrinsics import float_pointer
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import host_lanes
 from trainer_cli.targets.cpu.winograd import winograd, winograd_gradient
 
-# Space of the padded input, channels and filters of a group, groups, images.
-Case = tuple[tuple[int, int], int, int, int, int]
+# Space of the padded input, channels and filters of a group, groups, images; what of the space is padding.
+Case = tuple[Any, ...]
 CASES: dict[str, Case] = {
     "whole vectors": ((10, 10), 16, 32, 1, 3),
     "odd extents": ((9, 13), 20, 24, 1, 2),
@@ -28,23 +28,37 @@ CASES: dict[str, Case] = {
     "three rows": ((5, 8), 33, 17, 1, 5),
     "part of the filters after part": ((6, 5), 80, 288, 1, 2),
     "many channels": ((5, 6), 512, 16, 1, 1),
+    "padding": ((10, 12), 16, 32, 1, 3, ((1, 1), (1, 1))),
+    "padding on some sides": ((9, 11), 20, 24, 1, 2, ((2, 0), (0, 1))),
+    "padding of groups": ((8, 7), 9, 40, 2, 2, ((0, 3), (3, 1))),
+    "more padding than places": ((7, 6), 12, 16, 1, 4, ((3, 3), (2, 3))),
+    "padding around several runs": ((4, 139), 8, 10, 1, 2, ((1, 1), (1, 1))),
 }
 WIDTHS = [lanes for lanes in (4, 8, 16) if lanes <= host_lanes()]
 
 
 def geometry(case: Case) -> Geometry:
-    space, channels, filters, groups, _ = case
-    return Geometry(space, (3, 3), (1, 1), (1, 1), channels, filters, groups)
+    space, channels, filters, groups = case[:4]
+    return Geometry(space, (3, 3), (1, 1), (1, 1), channels, filters, groups).with_padding(padding_of(case))
+
+
+def padding_of(case: Case) -> Any:
+    return case[5] if len(case) > 5 else ((0, 0), (0, 0))
+
+
+def padded(case: Case, x: Any) -> Any:
+    return np.pad(x, [(0, 0), *padding_of(case), (0, 0)])
 
 
 @cache
 def forward(case: Case, lanes: int | None) -> Any:
-    space, channels, filters, groups, _ = case
+    space, channels, filters, groups = case[:4]
     epilogue = store_epilogue(filters * groups)
     if lanes is None:
         function = convolution(space, (3, 3), (1, 1), (1, 1), channels, filters, groups, epilogue=epilogue)
     else:
-        function = winograd(space, channels, filters, groups, epilogue=epilogue, lanes=lanes)
+        padding = geometry(case).padding
+        function = winograd(space, channels, filters, groups, padding=padding, epilogue=epilogue, lanes=lanes)
 
     @linked
     def run(begin: int, end: int, group: int, x: int, kernel: int, y: int) -> None:
@@ -55,11 +69,12 @@ def forward(case: Case, lanes: int | None) -> Any:
 
 @cache
 def backward(case: Case, lanes: int | None) -> Any:
-    space, channels, filters, groups, _ = case
+    space, channels, filters, groups = case[:4]
     if lanes is None:
         function = kernel_gradient(space, (3, 3), (1, 1), (1, 1), channels, filters, groups)
     else:
-        function = winograd_gradient(space, channels, filters, groups, lanes=lanes)
+        padding = geometry(case).padding
+        function = winograd_gradient(space, channels, filters, groups, padding=padding, lanes=lanes)
 
     @linked
     def run(end: int, rows: int, group: int, x: int, adjoint: int, result: int) -> None:
@@ -75,18 +90,18 @@ def fenced(values: Any, at_end: bool) -> Any:
 
 
 def operands(case: Case) -> tuple[Any, Any, Any]:
-    _, channels, filters, groups, images = case
+    channels, filters, groups, images = case[1:5]
     random = np.random.default_rng(filters)
-    x = random.normal(size=(images, *case[0], channels * groups)).astype(np.float32)
+    x = random.normal(size=(images, *geometry(case).held, channels * groups)).astype(np.float32)
     kernel = random.normal(size=(3, 3, channels, filters * groups)).astype(np.float32)
     adjoint = random.normal(size=(images, *geometry(case).positions, filters * groups)).astype(np.float32)
     return x, kernel, adjoint
 
 
 def convolved(case: Case, lanes: int | None, x: Any, kernel: Any, at_end: bool = False) -> Any:
-    _, _, filters, groups, images = case
+    filters, groups, images = case[2:5]
     shape = (images, *geometry(case).positions, filters * groups)
-    x, kernel = fenced(x, at_end), fenced(kernel, at_end)
+    x, kernel = fenced(x if lanes else padded(case, x), at_end), fenced(kernel, at_end)
     y = fenced(np.full(shape, np.nan, np.float32), at_end)
     for group in range(groups):
         # The pieces of a batch, as threads take them.
@@ -97,9 +112,9 @@ def convolved(case: Case, lanes: int | None, x: Any, kernel: Any, at_end: bool =
 
 
 def gradient(case: Case, lanes: int | None, x: Any, adjoint: Any, at_end: bool = False) -> Any:
-    _, channels, filters, groups, images = case
+    channels, filters, groups, images = case[1:5]
     shape = (3, 3, channels, filters * groups)
-    x, adjoint = fenced(x, at_end), fenced(adjoint, at_end)
+    x, adjoint = fenced(x if lanes else padded(case, x), at_end), fenced(adjoint, at_end)
     result = fenced(np.full(shape, np.nan, np.float32), at_end)
     for group in range(groups):
         backward(case, lanes)(9 * channels, images, group, x.ctypes.data, adjoint.ctypes.data, result.ctypes.data)
@@ -108,8 +123,8 @@ def gradient(case: Case, lanes: int | None, x: Any, adjoint: Any, at_end: bool =
 
 def exact(case: Case, x: Any, kernel: Any, adjoint: Any) -> tuple[Any, Any]:
     """A convolution and the gradient of its kernel in float64."""
-    _, channels, filters, groups, images = case
-    windows = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (3, 3), (1, 2))
+    channels, filters, groups, images = case[1:5]
+    windows = np.lib.stride_tricks.sliding_window_view(padded(case, x).astype(np.float64), (3, 3), (1, 2))
     y = np.empty((images, *geometry(case).positions, filters * groups))
     by_kernel = np.empty((3, 3, channels, filters * groups))
     for group in range(groups):

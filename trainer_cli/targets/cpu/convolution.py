@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer_cli.targets.cpu.geometry import Geometry
+from trainer_cli.compiler.geometry import Geometry
 from trainer_cli.targets.cpu.indexed import Walk, indexed_product
 from trainer_cli.targets.cpu.intrinsics import offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked

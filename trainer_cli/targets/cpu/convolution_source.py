@@ -8,39 +8,32 @@ from __future__ import annotations
 
 import math
 
+from trainer_cli.compiler.geometry import Geometry, geometry_of
 from trainer_cli.compiler.kernels import UNROLLED_TAPS
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import IRError
 from trainer_cli.targets.cpu.expressions import Lines
-from trainer_cli.targets.cpu.geometry import Geometry
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter, coordinate_of
 
 
-def _geometry(root: Value) -> Geometry:
-    """The geometry of the convolution that computes the root: an input's gradient is one of the padded adjoint."""
-    a, groups = root.attributes, root.attributes["groups"]
-    first, second = root.operands
-    space = tuple(map(int, first.shape[1:-1]))
-    strides, dilation = tuple(a["strides"]), tuple(a["dilation"])
-    if root.op == "convolve_kernel_gradient":
-        window, channels, filters = a["window"], int(first.shape[-1]), int(second.shape[-1])
-        padded = any(map(any, a["padding"])) or not a.get("flat")
-    else:
-        window, channels, filters = second.shape[:-2], int(first.shape[-1]), int(root.shape[-1])
-        full = tuple(((size - 1) * apart,) * 2 for size, apart in zip(map(int, window), dilation, strict=True))
-        none = tuple((0, 0) for _ in window)
-        expected = full if root.op == "convolve_input_gradient" else none
-        padded = tuple(map(tuple, a["padding"])) != expected
-        padded |= root.op == "convolve_input_gradient" and set(strides) != {1}
-    if padded:
+def _geometry(root: Value, *, squares: bool) -> Geometry:
+    """The geometry of a root, which has no padding of its own unless it is computed from squares."""
+    a, geometry = root.attributes, geometry_of(root)
+    unlike = bool(geometry.padding) and not squares
+    if root.op == "convolve_input_gradient":
+        sizes = zip(geometry.window, geometry.dilation, strict=True)
+        full = tuple(((size - 1) * apart,) * 2 for size, apart in sizes)
+        unlike = tuple(map(tuple, a["padding"])) != full or set(geometry.strides) != {1}
+    if unlike or (root.op == "convolve_kernel_gradient" and not a.get("flat")):
         raise IRError(f"the cpu target cannot emit {root!r}, which the lower pass has left as it was")
-    return Geometry(space, tuple(map(int, window)), strides, dilation, channels // groups, filters // groups, groups)
+    return geometry
 
 
 def write_convolution(writer: KernelWriter, root: Value) -> KernelSource:
     """A convolution, or the gradient of an input: a matrix product, or loops where channels stay apart."""
-    geometry = _geometry(root)
     mirrored = root.op == "convolve_input_gradient"
+    squares = not mirrored and geometry_of(root).winograd_filters() > 0
+    geometry = _geometry(root, squares=squares)
     if geometry.groups > 1 and (geometry.filters if mirrored else geometry.channels) == 1:
         return _write_depthwise(writer, root, geometry, mirrored)
     x, kernel = map(writer.pointer_of, root.operands)
@@ -68,7 +61,7 @@ def write_convolution(writer: KernelWriter, root: Value) -> KernelSource:
         f"    {', '.join(parameters)}, = arguments",
         *writer.lines.lines,
     ]
-    if geometry.winograd_filters() and not mirrored:
+    if squares:
         function = f"winograd({_squares(geometry)}, epilogue={{name}}_finish)"
     else:
         function = f"convolution({_arguments(geometry)}, mirrored={mirrored}, epilogue={{name}}_finish)"
@@ -85,7 +78,8 @@ def write_kernel_gradient(writer: KernelWriter, root: Value) -> KernelSource:
 
     Squares are transformed for all rows of the kernel at once, by a thread that computes all of them.
     """
-    geometry = _geometry(root)
+    squares = writer.undivided and geometry_of(root).winograd_filters() > 0
+    geometry = _geometry(root, squares=squares)
     x, adjoint = map(writer.pointer_of, root.operands)
     result, width = writer.pointer_of(root), geometry.filters * geometry.groups
     before = ""
@@ -93,7 +87,7 @@ def write_kernel_gradient(writer: KernelWriter, root: Value) -> KernelSource:
         _depthwise_gradient(writer, geometry, x, adjoint, result)
     else:
         function = f"kernel_gradient({_arguments(geometry)})"
-        if writer.undivided and geometry.winograd_filters():
+        if squares:
             function = f"winograd_gradient({_squares(geometry)})"
         before = f"{{name}}_gradient = {function}\n\n\n"
         with writer.lines.block(f"for group in range({geometry.groups}):"):
@@ -111,7 +105,8 @@ def write_kernel_gradient(writer: KernelWriter, root: Value) -> KernelSource:
 
 
 def _squares(geometry: Geometry) -> str:
-    return f"{geometry.space!r}, {geometry.channels}, {geometry.filters}, {geometry.groups}"
+    padding = f", padding={geometry.padding}" if geometry.padding else ""
+    return f"{geometry.space!r}, {geometry.channels}, {geometry.filters}, {geometry.groups}{padding}"
 
 
 def _arguments(geometry: Geometry) -> str:

@@ -68,27 +68,40 @@ class Square:
         return [[i * self.row + j * self.column for j in range(self.side)] for i in range(self.side)]
 
 
-def square_transform(lanes: int, channels: int, line: Line, source: Square, target: Square) -> Any:
-    """An intrinsic `(source, target, rows, columns)` that transforms the squares of all channels, next to each other.
+def square_transform(
+    lanes: int, channels: int, line: Line, source: Square, target: Square, *, partial: bool = False
+) -> Any:
+    """An intrinsic `(source, target, top, bottom, left, right)` that transforms the squares of all channels.
 
-    The first `rows` rows and `columns` columns of a source count as zeros. No bit depends on the vector width.
+    Channels lie next to each other. With `partial` only the rows top … bottom - 1 and the columns left … right - 1 of
+    the source lie in memory, the first of them at its address, and all others count as zeros; without, the last four
+    arguments are ignored. No bit depends on the vector width.
     """
 
-    def write(builder: Any, x: Any, y: Any, rows: Any, columns: Any) -> None:
+    def write(builder: Any, x: Any, y: Any, top: Any, bottom: Any, left: Any, right: Any) -> None:
+        def number(place: int, start: Any, stop: Any, step: int) -> tuple[Any, Any]:
+            """Whether a row or column lies in memory, and how far behind the first one."""
+            begun = builder.icmp_signed(">=", constant(place), start)
+            present = builder.and_(begun, builder.icmp_signed("<", constant(place), stop))
+            return present, builder.mul(builder.sub(constant(place), start), constant(step))
+
+        def load(i: int, j: int, first: Any, width: int) -> Any:
+            if not partial:
+                place = constant(i * source.row + j * source.column)
+                return load_vector(builder, builder.gep(x, [builder.add(first, place)]), width)
+            (row, down), (column, across) = rows[i], columns[j]
+            present = builder.and_(row, column)
+            place = builder.select(present, builder.add(down, across), constant(0))
+            value = load_vector(builder, builder.gep(x, [builder.add(first, place)]), width)
+            return builder.select(present, value, ir.Constant(value.type, [0.0] * width))
+
+        sides = range(source.side)
+        rows = [number(place, top, bottom, source.row) for place in sides] if partial else []
+        columns = [number(place, left, right, source.column) for place in sides] if partial else []
+
         def part(first: Any, width: int) -> None:
-            kept = [
-                [builder.icmp_signed(">=", constant(place), bound) for place in range(source.side)]
-                for bound in (rows, columns)
-            ]
-            zeros = ir.Constant(ir.VectorType(ir.FloatType(), width), [0.0] * width)
-            square: list[list[Any]] = []
-            for i, places in enumerate(source.places()):
-                square.append([])
-                for j, place in enumerate(places):
-                    value = load_vector(builder, builder.gep(x, [builder.add(first, constant(place))]), width)
-                    present = builder.and_(kept[0][i], kept[1][j])
-                    square[-1].append(builder.select(present, value, zeros) if line is adjoint_line else value)
-            across = [line(builder, [row[j] for row in square]) for j in range(source.side)]
+            square = [[load(i, j, first, width) for j in sides] for i in sides]
+            across = [line(builder, [row[j] for row in square]) for j in sides]
             results = [line(builder, [column[i] for column in across]) for i in range(target.side)]
             for values, places in zip(results, target.places(), strict=True):
                 for value, place in zip(values, places, strict=True):
@@ -106,9 +119,9 @@ def square_transform(lanes: int, channels: int, line: Line, source: Square, targ
                 whole += width
             width //= 2
 
-    kinds = [_POINTER, _POINTER, _INDEX, _INDEX]
+    kinds = [_POINTER, _POINTER, *[_INDEX] * 4]
 
-    @intrinsic(FLOAT_POINTER, FLOAT_POINTER, WORD, WORD)
+    @intrinsic(FLOAT_POINTER, FLOAT_POINTER, *[WORD] * 4)
     def transform(builder: Any, *arguments: Any) -> None:
         builder.call(separate_function(builder.module, "transform", kinds, write), arguments)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer_cli.targets.cpu.geometry import Geometry
+from trainer_cli.compiler.geometry import Geometry, Padding
 from trainer_cli.targets.cpu.intrinsics import offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import PANEL, Block, register_block
@@ -107,11 +107,33 @@ class _Division:
         """A linked `f(begin, end, x, target)` that transforms the squares of some runs and gives their number."""
         geometry = self.geometry
         channels, place_floats = geometry.channels, geometry.channels * geometry.groups
-        image_floats, row_floats = geometry.image, geometry.space[1] * place_floats
+        height, width = geometry.held
+        above, before = (pad[0] for pad in geometry.padding or ((0, 0), (0, 0)))
+        image_floats, row_floats = geometry.image, width * place_floats
         runs, pieces, run, across = self.runs, self.pieces, self.run, self.across
         last_row, last_place = geometry.positions[0] - 2, geometry.positions[1] - 2
         source = Square(4, row_floats, place_floats)
         transform = square_transform(self.block.lanes, channels, input_line, source, target)
+
+        @linked
+        def inner(x, y, place, target):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            transform(offset(x, y * row_floats + place * place_floats), target, 0, 4, 0, 4)
+
+        one = inner
+        if geometry.padding:
+            at_edge = square_transform(self.block.lanes, channels, input_line, source, target, partial=True)
+
+            @linked
+            def anywhere(x, y, place, target):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+                top, bottom = max(above - y, 0), min(above + height - y, 4)
+                left, right = max(before - place, 0), min(before + width - place, 4)
+                here = offset(x, max(y - above, 0) * row_floats + max(place - before, 0) * place_floats)
+                if bottom - top + right - left == 8:
+                    transform(here, target, 0, 4, 0, 4)
+                else:
+                    at_edge(here, target, top, bottom, left, right)
+
+            one = anywhere
 
         @linked
         def transform_inputs(begin, end, x, target):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -119,10 +141,9 @@ class _Division:
             for number in range(begin, end):
                 y = min(number % runs // pieces * 2, last_row)
                 first = number % pieces * run
-                line = offset(x, number // runs * image_floats + y * row_floats)
+                image = offset(x, number // runs * image_floats)
                 for square in range(first, min(first + run, across)):
-                    place = min(2 * square, last_place)
-                    transform(offset(line, place * place_floats), offset(target, count * channels), 0, 0)
+                    one(image, y, min(2 * square, last_place), offset(target, count * channels))
                     count += 1
             return count
 
@@ -136,21 +157,22 @@ class _Division:
         image_floats *= place_floats
         runs, pieces, run, across = self.runs, self.pieces, self.run, self.across
         last_row, last_place = height - 2, width - 2
-        source = Square(2, row_floats, place_floats)
-        transform = square_transform(self.block.lanes, self.filters, adjoint_line, source, target)
+        source, overlap = Square(2, row_floats, place_floats), height % 2 + width % 2 > 0
+        transform = square_transform(self.block.lanes, self.filters, adjoint_line, source, target, partial=overlap)
 
         @linked
         def transform_adjoints(begin, end, adjoint, target):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
             count = 0
             for number in range(begin, end):
-                wanted = number % runs // pieces * 2
-                y = min(wanted, last_row)
+                y = number % runs // pieces * 2
+                top = y - min(y, last_row)
                 first = number % pieces * run
                 line = offset(adjoint, number // runs * image_floats + y * row_floats)
                 for square in range(first, min(first + run, across)):
-                    place = min(2 * square, last_place)
+                    place = 2 * square
+                    left = place - min(place, last_place)
                     here, there = offset(line, place * place_floats), offset(target, count * padded)
-                    transform(here, there, wanted - y, 2 * square - place)
+                    transform(here, there, top, 2, left, 2)
                     count += 1
 
         return transform_adjoints
@@ -177,7 +199,7 @@ class _Division:
                 start = min(2 * first, last_place)
                 for square in range(first, stop):
                     there = offset(lines, (min(2 * square, last_place) - start) * padded)
-                    transform(offset(source, count * padded), there, 0, 0)
+                    transform(offset(source, count * padded), there, 0, 4, 0, 4)
                     count += 1
                 rows = min(2 * stop, width) - 2 * first
                 for line in range(wanted - y, 2):
@@ -193,15 +215,28 @@ class _Division:
         return 2 * self.run * self.padded
 
 
-def _division(space: tuple[int, int], channels: int, filters: int, groups: int, lanes: int | None) -> _Division:
-    return _Division(Geometry(space, (3, 3), (1, 1), (1, 1), channels, filters, groups), register_block(lanes))
+def _division(
+    space: tuple[int, int], channels: int, filters: int, groups: int, padding: Padding, lanes: int | None
+) -> _Division:
+    geometry = Geometry(space, (3, 3), (1, 1), (1, 1), channels, filters, groups, padding)
+    return _Division(geometry, register_block(lanes))
 
 
 def winograd(
-    space: tuple[int, int], channels: int, filters: int, groups: int, *, epilogue: Any, lanes: int | None = None
+    space: tuple[int, int],
+    channels: int,
+    filters: int,
+    groups: int,
+    *,
+    padding: Padding = (),
+    epilogue: Any,
+    lanes: int | None = None,
 ) -> Any:
-    """As `convolution.convolution`: a jitted `f(begin, end, group, x, kernel, arguments)` for some images."""
-    division = _division(space, channels, filters, groups, lanes)
+    """As `convolution.convolution`: a jitted `f(begin, end, group, x, kernel, arguments)` for some images.
+
+    `space` counts the `padding` too, which does not lie in memory.
+    """
+    division = _division(space, channels, filters, groups, padding, lanes)
     together, runs, columns, padded = division.together, division.runs, division.filters, division.padded
     most = together * division.run
     v_square, m_square = division.numbers(most, channels), division.numbers(most, padded)
@@ -227,7 +262,7 @@ def winograd(
         for column in range(0, filters, columns):
             for channel in range(channels):
                 taps = offset(kernel, channel * all_filters + group * filters + column)
-                transform_kernel(taps, offset(u, channel * padded), 0, 0)
+                transform_kernel(taps, offset(u, channel * padded), 0, 3, 0, 3)
             for start in range(begin * runs, end * runs, together):
                 stop = min(start + together, end * runs)
                 count = transform_inputs(start, stop, offset(x, group * channels), v)
@@ -240,14 +275,20 @@ def winograd(
 
 
 def winograd_gradient(
-    space: tuple[int, int], channels: int, filters: int, groups: int, *, lanes: int | None = None
+    space: tuple[int, int],
+    channels: int,
+    filters: int,
+    groups: int,
+    *,
+    padding: Padding = (),
+    lanes: int | None = None,
 ) -> Any:
     """As `convolution.kernel_gradient`: a jitted `f(begin, end, rows, group, x, adjoint, result)`.
 
     It computes all rows of the kernel's gradient whatever `begin` and `end` say, which are those of the whole. The
     order of its sums follows from the geometry.
     """
-    division = _division(space, channels, filters, groups, lanes)
+    division = _division(space, channels, filters, groups, padding, lanes)
     together, runs, columns, padded = division.together, division.runs, division.filters, division.padded
     most = together * division.run
     v_square, d_square = division.numbers(most, channels), division.numbers(most, padded)
@@ -280,6 +321,6 @@ def winograd_gradient(
                     multiply(channels, count, a, b, offset(s, number * s_floats), 1)
             for channel in range(channels):
                 taps = offset(result, channel * all_filters + group * filters + column)
-                transform_sums(offset(s, channel * padded), taps, 0, 0)
+                transform_sums(offset(s, channel * padded), taps, 0, 4, 0, 4)
 
     return gradient

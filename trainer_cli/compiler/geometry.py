@@ -1,14 +1,13 @@
-"""The geometry of a convolution: extents and steps in, where windows and taps lie in memory out.
-
-Apart from the native code, so that a known plan is loaded without the compiler.
-"""
+"""The geometry of a convolution: a value in, where its windows and taps lie in memory and how to multiply them out."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from trainer_cli.ir.graph import Value
 
 LEAST_CHANNELS = 8
 """Channels and filters of a group from which on squares are transformed: fewer leave vectors empty."""
@@ -28,10 +27,19 @@ WHOLE_VECTORS = 16
 GAIN = 0.75
 """Multiplications of the squares as a share of those of the taps, at most."""
 
+Padding = tuple[tuple[int, int], ...]
+"""Places before and after, per dimension."""
+
+MOST_PADDING = 3
+"""Places on one side of what lies in memory up to which every square has at least one place in it."""
+
 
 @dataclass(frozen=True)
 class Geometry:
-    """A convolution without padding. `channels` and `filters` are those of one group."""
+    """A convolution of whole windows. `channels` and `filters` are those of one group.
+
+    `space` counts the `padding` too, which does not lie in memory: `winograd.py` alone can do with any.
+    """
 
     space: tuple[int, ...]
     window: tuple[int, ...]
@@ -40,6 +48,13 @@ class Geometry:
     channels: int
     filters: int
     groups: int = 1
+    padding: Padding = ()
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """Extents of what lies in memory."""
+        padding = self.padding or ((0, 0),) * len(self.space)
+        return tuple(extent - before - after for extent, (before, after) in zip(self.space, padding, strict=True))
 
     @property
     def positions(self) -> tuple[int, ...]:
@@ -54,7 +69,7 @@ class Geometry:
     @property
     def image(self) -> int:
         """Floats of one image."""
-        return math.prod(self.space) * self.channels * self.groups
+        return math.prod(self.held) * self.channels * self.groups
 
     def places(self) -> list[int]:
         """Where the window of every position begins within an image."""
@@ -88,3 +103,20 @@ class Geometry:
         room = min(MOST_FILTERS, TRANSFORMED_FLOATS // (16 * self.channels))
         parts = [self.filters, *range(self.filters // WHOLE_VECTORS * WHOLE_VECTORS, 0, -WHOLE_VECTORS)]
         return next((part for part in parts if part <= room and self.filters % part == 0), 0)
+
+    def with_padding(self, padding: Padding) -> Geometry:
+        """The same where so much of the space does not lie in memory."""
+        return replace(self, padding=padding if any(map(any, padding)) else ())
+
+
+def geometry_of(value: Value) -> Geometry:
+    """The geometry of a convolution, of an input's gradient (one of the adjoint, fully padded) or of a kernel's."""
+    a, groups = value.attributes, value.attributes["groups"]
+    first, second = value.operands
+    window, channels = a.get("window") or second.shape[:-2], int(first.shape[-1])
+    filters = int(second.shape[-1] if value.op == "convolve_kernel_gradient" else value.shape[-1])
+    padding: Padding = () if value.op == "convolve_input_gradient" else tuple(map(tuple, a["padding"]))
+    held = tuple(map(int, first.shape[1:-1]))
+    space = tuple(n + sum(pad) for n, pad in zip(held, padding or ((0, 0),) * len(held), strict=True))
+    sizes = space, tuple(map(int, window)), tuple(a["strides"]), tuple(a["dilation"])
+    return Geometry(*sizes, channels // groups, filters // groups, groups).with_padding(padding)
