@@ -31,8 +31,9 @@ _ROUNDER_BITS = 0x4B400000
 _EXPONENT_BIAS = 127
 _MANTISSA_BITS = 23
 _SMALLEST_NORMAL = 2.0**-126
-# From here on e^-x is below the normal numbers.
-_LEAST_EXPONENT = 87.5
+# e^x is a normal number from the one to the other.
+_LEAST_NORMAL_EXPONENT = -87.33654
+_LARGEST_EXPONENT = 88.722835
 # The bits of √½: a mantissa is brought into √½ … √2 before its logarithm is taken.
 _ROOT_HALF_BITS = 0x3F3504F3
 _ONE_BITS = 0x3F800000
@@ -170,31 +171,32 @@ def _power_of_two(exponent: _Number) -> _Number:
 
 
 def _reduce(x: _Number) -> tuple[_Number, _Number]:
-    """The integer n nearest to x / ln 2, and e^(x - n·ln 2) - 1."""
+    """The bits of a number whose lowest ones are the integer n nearest to x / ln 2, and e^(x - n·ln 2) - 1."""
     shifted = x.fma(_LOG2_E, _ROUNDER)
     nearest = shifted - _ROUNDER
     rest = nearest.fma(-_LN2_LOW, nearest.fma(-_LN2_HIGH, x))
-    return shifted.as_bits() - _ROUNDER_BITS, (rest * rest).fma(rest.polynomial(_EXP_TERMS), rest)
+    return shifted.as_bits(), (rest * rest).fma(rest.polynomial(_EXP_TERMS), rest)
 
 
 def _exp(x: _Number) -> _Number:
-    """e^x; infinity above 88.72, zero below -103.97."""
-    exponent, growth = _reduce(x.at_most(89.0).at_least(-105.0))
-    # In two halves: 2^128 and 2^-150 are no normal numbers, though the result may be one.
-    half = exponent >> 1
-    return (growth + 1.0) * _power_of_two(half) * _power_of_two(exponent - half)
+    """e^x; infinity above 88.72, zero where it would be below the normal range."""
+    normal = _exp_within(x)
+    # Outside it may have any bits; what is added to infinity stays NaN if it is.
+    result = x.constant(0.0).choose(x.compare("<", _LEAST_NORMAL_EXPONENT), normal)
+    return result.choose(x.compare("<=", _LARGEST_EXPONENT), x + math.inf)
 
 
 def _exp_within(x: _Number) -> _Number:
-    """e^x for x in -87.5 … 88, where neither it nor its scale overflows; half of what `exp` takes besides."""
-    exponent, growth = _reduce(x)
-    return (growth + 1.0) * _power_of_two(exponent)
+    """e^x where that is a normal number, from -87.33 to 88.72; of NaN it may be anything."""
+    bits, growth = _reduce(x)
+    # Shifted, n alone is left, and goes to the exponent: the same number as a product with 2^n, in two instructions.
+    return ((growth + 1.0).as_bits() + (bits << _MANTISSA_BITS)).as_float()
 
 
 def _expm1(x: _Number) -> _Number:
     """e^x - 1, exact to the last bits near zero."""
-    exponent, growth = _reduce(x.at_most(89.0).at_least(-18.0))
-    half_scale = _power_of_two(exponent - 1)
+    bits, growth = _reduce(x.at_most(89.0).at_least(-18.0))
+    half_scale = _power_of_two(bits - (_ROUNDER_BITS + 1))
     result = half_scale.fma(growth, half_scale - 0.5) * 2.0
     return x.choose(x.magnitude().compare("<", 2.0**-60), result)
 
@@ -247,14 +249,16 @@ def _tanh(x: _Number) -> _Number:
     square = x * x
     near = (square.polynomial(_TANH_TERMS) * square).fma(x, x)
     far = 1.0 - 2.0 / (_exp_within(size + size) + 1.0)
-    return near.choose(size.compare("<", 0.625), far.with_sign_of(x))
+    return far.with_sign_of(x).choose(size.compare(">=", 0.625), near)
 
 
 def _logistic(x: _Number) -> _Number:
     """1 / (1 + e^-x)."""
     # e^-|x| cannot overflow, and where the result is small it has the result's own rounding.
     size = x.magnitude()
-    decay = x.constant(0.0).choose(size.compare(">", _LEAST_EXPONENT), _exp_within(-size))
+    bits, growth = _reduce(-size)
+    decay = (growth + 1.0) * _power_of_two(bits - _ROUNDER_BITS)  # NaN if x is
+    decay = x.constant(0.0).choose(size.compare(">", -_LEAST_NORMAL_EXPONENT), decay)
     share = decay / (decay + 1.0)
     # decay · (1 - share) is share again, without what rounding 1 + decay lost.
     return (1.0 - share).choose(x.compare(">", 0.0), share.fma(-decay, decay))
@@ -270,7 +274,7 @@ def _erf(x: _Number) -> _Number:
     for term in rest:
         tail = tail.fma(size, term)
     far = (1.0 - _exp_within(tail.fma(size, -size))).with_sign_of(x)
-    return near.choose(size.compare("<=", 0.927734375), far)
+    return far.choose(size.compare(">", 0.927734375), near)
 
 
 def _sin(x: _Number) -> _Number:
