@@ -24,10 +24,10 @@ CASES: dict[str, Case] = {
     "odd extents": ((9, 13), 20, 24, 1, 2),
     "groups": ((8, 7), 9, 40, 2, 2),
     "several runs of a row": ((4, 139), 8, 10, 1, 2),
-    "one square": ((4, 4), 12, 8, 1, 37),
+    "few squares": ((6, 6), 12, 8, 1, 37),
     "three rows": ((5, 8), 33, 17, 1, 5),
     "part of the filters after part": ((6, 5), 80, 288, 1, 2),
-    "many channels": ((5, 6), 512, 16, 1, 1),
+    "many channels": ((5, 8), 256, 64, 1, 1),
     "padding": ((10, 12), 16, 32, 1, 3, ((1, 1), (1, 1))),
     "padding on some sides": ((9, 11), 20, 24, 1, 2, ((2, 0), (0, 1))),
     "padding of groups": ((8, 7), 9, 40, 2, 2, ((0, 3), (3, 1))),
@@ -162,10 +162,10 @@ def test_no_bit_depends_on_the_width_of_vectors(case: Case) -> None:
 
 
 def test_no_image_depends_on_the_others() -> None:
-    case = CASES["one square"]
+    case = CASES["few squares"]
     x, kernel, _ = operands(case)
     many = convolved(case, WIDTHS[-1], x, kernel)
-    one = np.full((1, 2, 2, 8), np.nan, np.float32)
+    one = np.full((1, 4, 4, 8), np.nan, np.float32)
     last, kernel = fenced(x[-1:], False), fenced(kernel, False)
     forward(case, WIDTHS[-1])(0, 1, 0, last.ctypes.data, kernel.ctypes.data, one.ctypes.data)
     assert one.tobytes() == many[-1:].tobytes()
@@ -179,7 +179,8 @@ def test_no_image_depends_on_the_others() -> None:
         ((10, 10), (3, 3), (1, 1), (1, 2), 16, 16),
         ((10, 10), (3, 3), (1, 1), (1, 1), 3, 16),
         ((10, 10), (3, 3), (1, 1), (1, 1), 16, 4),
-        ((10, 10), (3, 3), (1, 1), (1, 1), 600, 16),
+        ((10, 10), (3, 3), (1, 1), (1, 1), 512, 16),
+        ((4, 5), (3, 3), (1, 1), (1, 1), 16, 16),  # two squares of an image
         ((3, 10), (3, 3), (1, 1), (1, 1), 16, 16),  # a single row
         ((5, 5), (3, 3), (1, 1), (1, 1), 16, 16),  # 4 squares for 9 positions: 64 multiplications instead of 81
         ((10, 10, 10), (3, 3, 3), (1, 1, 1), (1, 1, 1), 16, 16),
@@ -191,7 +192,7 @@ def test_other_convolutions_go_tap_by_tap(
     assert Geometry(space, window, strides, dilation, channels, filters).winograd_filters() == 0
 
 
-@pytest.mark.parametrize("channels", [8, 64, 80, 512])
+@pytest.mark.parametrize("channels", [8, 64, 80, 256])
 @pytest.mark.parametrize("filters", [8, 100, 256, 288, 1024])
 def test_parts_of_the_filters_are_whole_vectors_or_all(channels: int, filters: int) -> None:
     part = Geometry((8, 8), (3, 3), (1, 1), (1, 1), channels, filters).winograd_filters()
