@@ -62,7 +62,7 @@ def test_the_latest_run_is_the_newest_with_a_checkpoint(tmp_path):
     assert latest_run("n", tmp_path) == runs[-1].path
     later.best.touch()
     assert latest_run("n", tmp_path) == later.path
-    with pytest.raises(ConfigError, match="no run to resume"):
+    with pytest.raises(ConfigError, match="no run with a checkpoint"):
         latest_run("other", tmp_path)
 
 

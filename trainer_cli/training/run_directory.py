@@ -189,7 +189,8 @@ def latest_run(name: str, root: Path = Path("runs")) -> Path:
     folder = root / (re.sub(r"[^\w.-]+", "-", name).strip(".-") or "run")
     runs = [path.parents[1] for path in folder.glob("*/checkpoints/*.safetensors")]
     if not runs:
-        raise ConfigError(f"there is no run to resume in {folder}", hint="give its folder: --resume <run directory>")
+        hint = "make one with `trainer fit`, or give the folder of a run"
+        raise ConfigError(f"there is no run with a checkpoint in {folder}", hint=hint)
     # Suffixes count runs of the same second: `-10` is newer than `-2`.
     return max(runs, key=_age_key)
 
