@@ -17,6 +17,8 @@ from trainer_cli.ir.ops.structure import static_size
 ITEM_SIZE = {"float": 4, "int": 4, "bool": 1}
 
 LEAST_ROWS = ROW_BLOCK // 2
+"""With long rows, such as the scores of attention, eight do not fit into the cache."""
+
 LEAST_ROWS_OF_CONVOLUTIONS = ROW_BLOCK
 """A convolution prepares its weights for every call."""
 
@@ -76,6 +78,7 @@ def _rows(kernels: list[Kernel], room: int, batch_size: int) -> int:
 
 
 def _least_rows(kernel: Kernel) -> int:
+    """The fewest rows that a kernel takes at a time."""
     if kernel.inner is not None:
         return LEAST_ROWS_OF_LOOPS
     if kernel.root is None:

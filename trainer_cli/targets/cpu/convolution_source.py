@@ -16,9 +16,9 @@ from trainer_cli.targets.cpu.expressions import Lines
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter, coordinate_of
 
 
-def _geometry(root: Value, *, squares: bool) -> Geometry:
-    """The geometry of a root, which has no padding of its own unless it is computed from squares."""
-    a, geometry = root.attributes, geometry_of(root)
+def _check_lowered(root: Value, geometry: Geometry, *, squares: bool) -> None:
+    """Raises IRError for a root with padding of its own, unless it is computed from squares."""
+    a = root.attributes
     unlike = bool(geometry.padding) and not squares
     if root.op == "convolve_input_gradient":
         sizes = zip(geometry.window, geometry.dilation, strict=True)
@@ -26,14 +26,14 @@ def _geometry(root: Value, *, squares: bool) -> Geometry:
         unlike = tuple(map(tuple, a["padding"])) != full or set(geometry.strides) != {1}
     if unlike or (root.op == "convolve_kernel_gradient" and not a.get("flat")):
         raise IRError(f"the cpu target cannot emit {root!r}, which the lower pass has left as it was")
-    return geometry
 
 
 def write_convolution(writer: KernelWriter, root: Value) -> KernelSource:
     """A convolution, or the gradient of an input: a matrix product, or loops where channels stay apart."""
     mirrored = root.op == "convolve_input_gradient"
-    squares = not mirrored and geometry_of(root).winograd_filters() > 0
-    geometry = _geometry(root, squares=squares)
+    geometry = geometry_of(root)
+    squares = not mirrored and geometry.winograd_filters() > 0
+    _check_lowered(root, geometry, squares=squares)
     if geometry.groups > 1 and (geometry.filters if mirrored else geometry.channels) == 1:
         return _write_depthwise(writer, root, geometry, mirrored)
     x, kernel = map(writer.pointer_of, root.operands)
@@ -78,8 +78,9 @@ def write_kernel_gradient(writer: KernelWriter, root: Value) -> KernelSource:
 
     Squares are transformed for all rows of the kernel at once, by a thread that computes all of them.
     """
-    squares = writer.undivided and geometry_of(root).winograd_filters() > 0
-    geometry = _geometry(root, squares=squares)
+    geometry = geometry_of(root)
+    squares = writer.undivided and geometry.winograd_filters() > 0
+    _check_lowered(root, geometry, squares=squares)
     x, adjoint = map(writer.pointer_of, root.operands)
     result, width = writer.pointer_of(root), geometry.filters * geometry.groups
     before = ""

@@ -4,6 +4,9 @@ As `convolution.py`, with 16 multiplications for 4 positions instead of 36 (`squ
 places are transformed, multiplied as 16 products of matrices and transformed back while they are in the cache: nothing
 of it is seen outside. A square that would reach past the last position begins earlier, on positions that the one before
 it has too; they are finished once.
+
+The letters are those of Lavin and Gray: u is the transformed kernel, v the transformed input, m their products. d is
+the transformed adjoint, s the sums of its products with v.
 """
 
 from __future__ import annotations
@@ -40,6 +43,12 @@ SQUARE_FLOATS = 1 << 12
 APART = 16
 
 
+@linked
+def _clear(floats, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for i in range(count):
+        floats[i] = np.float32(0.0)
+
+
 @dataclass(frozen=True)
 class _Division:
     """How the squares of an image are taken: in runs along a row of squares, several runs together."""
@@ -49,11 +58,12 @@ class _Division:
 
     @property
     def filters(self) -> int:
-        """Filters that are taken together, and `padded` those in whole vectors."""
+        """Filters that are taken together."""
         return self.geometry.winograd_filters()
 
     @property
     def padded(self) -> int:
+        """The same in whole vectors. What stands behind the last filter is multiplied too."""
         return -(-self.filters // self.block.lanes) * self.block.lanes
 
     @property
@@ -256,9 +266,7 @@ def winograd(
         m = stack_floats(all_m)
         lines = stack_floats(both_lines)
         if padded > columns:
-            # What stands behind the last filter is multiplied too.
-            for i in range(all_u):
-                u[i] = np.float32(0.0)
+            _clear(u, all_u)
         for column in range(0, filters, columns):
             for channel in range(channels):
                 taps = offset(kernel, channel * all_filters + group * filters + column)
@@ -306,12 +314,9 @@ def winograd_gradient(
         d = stack_floats(all_d)
         s = stack_floats(all_s)
         if padded > columns:
-            # What stands behind the last filter is multiplied too.
-            for i in range(all_d):
-                d[i] = np.float32(0.0)
+            _clear(d, all_d)
         for column in range(0, filters, columns):
-            for i in range(all_s):
-                s[i] = np.float32(0.0)
+            _clear(s, all_s)
             for start in range(0, rows * runs, together):
                 stop = min(start + together, rows * runs)
                 count = transform_inputs(start, stop, offset(x, group * channels), v)
