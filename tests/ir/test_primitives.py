@@ -47,6 +47,14 @@ def logistic(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
+def softmax(x: Any, axis: Any) -> Any:
+    return np.exp(x) / np.exp(x).sum(axis, keepdims=True)
+
+
+def standardized(x: Any, axis: Any, epsilon: float) -> Any:
+    return (x - x.mean(axis, keepdims=True)) / np.sqrt(x.var(axis, keepdims=True) + epsilon)
+
+
 def erf(x: Any) -> Any:
     return np.vectorize(math.erf)(x)
 
@@ -364,6 +372,27 @@ EXAMPLES: dict[str, list[Example]] = {
         use(lambda x: ir.reduce_max(x, 0), A, expected=lambda x: x.max(0), label="batch"),
         use(lambda x: ir.reduce_max(x, (1, 2)), batch(spread(2, 3, 4)), expected=lambda x: x.max((1, 2))),
     ],
+    "softmax": [
+        use(ir.softmax, A, expected=lambda x: softmax(x, -1)),
+        use(lambda x: ir.softmax(x, (1, 2)), batch(spread(2, 3, 4)), expected=lambda x: softmax(x, (1, 2))),
+        use(lambda x: ir.softmax(x, 1), batch(spread(2, 3, 4)), expected=lambda x: softmax(x, 1), label="inner axis"),
+        use(lambda x: ir.softmax(x, 0), whole(spread(3, 4)), expected=lambda x: softmax(x, 0), label="without rows"),
+    ],
+    "standardize": [
+        use(lambda x: ir.standardize(x, -1, 0.5), A, expected=lambda x: standardized(x, -1, 0.5)),
+        use(
+            lambda x: ir.standardize(x, (2, 3), 1e-3),
+            batch(spread(2, 2, 3, 4)),
+            expected=lambda x: standardized(x, (2, 3), 1e-3),
+        ),
+        use(
+            lambda x: ir.standardize(x, (1, 3), 1e-3),
+            batch(spread(2, 2, 3, 4)),
+            expected=lambda x: standardized(x, (1, 3), 1e-3),
+            label="axes apart",
+        ),
+        use(lambda x: ir.standardize(x, 0, 0.1), whole(spread(3, 4)), expected=lambda x: standardized(x, 0, 0.1)),
+    ],
     "argmax": [
         use(lambda x: ir.argmax(x), A, expected=lambda x: x.argmax(-1)),
         use(lambda x: ir.argmax(x, 1), batch(spread(2, 3, 4)), expected=lambda x: x.argmax(1), label="inner axis"),
@@ -566,6 +595,8 @@ REFUSALS: dict[str, list[Refusal]] = {
     "reduce_sum": [([ROWS], {"axes": axes}) for axes in ((), (2,), (1, 0), (1, 1), (-1,))]
     + [([bool_of(3)], {"axes": (0,)})],
     "reduce_max": [([ROWS], {"axes": (2,)}), ([bool_of(3)], {"axes": (0,)})],
+    "softmax": [([ROWS], {"axes": axes}) for axes in ((), (0,), (2,), (1, 1))] + [([int_of(BATCH, 3)], {"axes": (1,)})],
+    "standardize": [([ROWS], {"axes": axes, "epsilon": 0.1}) for axes in ((), (0,), (0, 1), (2,))],
     "argmax": [([ROWS], {"axis": 0}), ([ROWS], {"axis": 2}), ([bool_of(BATCH, 3)], {"axis": 1})],
     "reshape": [([ROWS], {"shape": (BATCH, 3)}), ([ROWS], {"shape": (4,)}), ([TABLE_OF_4], {"shape": (BATCH, 8)})],
     "transpose": [

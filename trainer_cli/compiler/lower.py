@@ -64,7 +64,7 @@ class _Matrices:
             return self.keep(first, value.shape)
         if first is not None and value.op in ("reduce_sum", "reduce_max"):
             whole = len(value.attributes["axes"]) == operands[0].rank
-            return first.graph.emit(value.op, (first,), axes=(0, 1)) if whole else None
+            return first.graph.emit(value.op, (first,), **{**value.attributes, "axes": (0, 1)}) if whole else None
         shape = self.shapes.get(value.shape)
         if value.primitive.family != "elementwise" or shape is None:
             return None

@@ -6,6 +6,7 @@ the loop for its own rows. What a body computes from weights alone belongs in fr
 
 from __future__ import annotations
 
+from trainer_cli.compiler.expand import expand
 from trainer_cli.compiler.fuse import Fusion, fuse
 from trainer_cli.compiler.kernels import Kernel, LoopPlan, storage
 from trainer_cli.compiler.partition import partition
@@ -33,7 +34,7 @@ def _plan(loop: Value, kernel: Kernel) -> LoopPlan:
     for value in body.outputs.values():
         if not value.batched:
             raise IRError(f"{loop.layer}: a loop must carry and emit values of the rows, not {value!r}")
-    simple = simplify(body)
+    simple = simplify(expand(body))
     inner = partition(nest(fuse(simple)))
     barriers = len(inner.regions) > 1 or any(split.kind != "rows" for split in inner.splits.values())
     if barriers:

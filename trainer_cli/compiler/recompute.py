@@ -3,7 +3,8 @@
 A value that a reduction over the batch has made wait, such as `x − mean`, is read by several kernels behind barriers. A
 processor subtracts a number for each channel from 16 elements in the time in which it fetches one of them from beyond
 its caches: it is cheaper to read x, which lies in memory anyway, and to compute the value again wherever it is read
-than to write it for that. What only a sum reads, such as the squares of `x − mean`, is computed within the sum.
+than to write it for that. What only a sum reads, such as the squares of `x − mean`, is computed within the sum, if all
+that it is made of lies in memory anyway.
 """
 
 from __future__ import annotations
@@ -32,45 +33,72 @@ def recompute(graph: Graph) -> Graph:
 
 
 def _recomputed(graph: Graph) -> set[Value]:
-    order = reachable(graph.roots())
-    readers: dict[Value, list[Value]] = {value: [] for value in order}
-    for value in order:
-        for operand in dict.fromkeys(value.operands):
-            readers[operand].append(value)
-    results = set(graph.roots())
-    again: set[Value] = set()
-    for value in order:
-        cheap = value.op in CHEAP and value.dtype == "float" and value.batched and value.rank > 1
-        if cheap and value not in results and (_is_near(value, readers) or _is_summed_up(value, readers, again)):
-            again.add(value)
-    return again
+    return _Finder(graph).again
 
 
-def _is_near(value: Value, readers: dict[Value, list[Value]]) -> bool:
-    """Whether all readers compute elements of their own, and all but numbers that repeat lies in memory anyway."""
-    large = [operand for operand in dict.fromkeys(value.operands) if operand.op != "broadcast"]
-    if len(large) != 1 or not _lies_in_memory(large[0], readers):
+class _Finder:
+    """The values of a graph that are computed again."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.order = reachable(graph.roots())
+        self.readers: dict[Value, list[Value]] = {value: [] for value in self.order}
+        # For each value a bit set of all that it is made of, by their places, and one of what has a loop of its own.
+        self.mark = {value: 1 << place for place, value in enumerate(self.order)}
+        self.origins: dict[Value, int] = {}
+        self.loops = 0
+        for value in self.order:
+            origins = self.mark[value]
+            for operand in dict.fromkeys(value.operands):
+                self.readers[operand].append(value)
+                origins |= self.origins[operand]
+            self.origins[value] = origins
+            self.loops |= self.mark[value] if has_own_loop(value) else 0
+        self.again: set[Value] = set()
+        results = set(graph.roots())
+        for value in self.order:
+            cheap = value.op in CHEAP and value.dtype == "float" and value.batched and value.rank > 1
+            if cheap and value not in results and (self._is_near(value) or self._is_summed_up(value)):
+                self.again.add(value)
+
+    def _is_near(self, value: Value) -> bool:
+        """Whether all readers compute elements of their own, and all but numbers that repeat lies in memory anyway."""
+        large = [operand for operand in dict.fromkeys(value.operands) if operand.op != "broadcast"]
+        if len(large) != 1 or not self._lies_in_memory(large[0]):
+            return False
+        return not any(has_own_loop(reader) or reader.op in ELSEWHERE for reader in self.readers[value])
+
+    def _is_summed_up(self, value: Value) -> bool:
+        """Whether a value is only summed up, for every place in front or behind, and all that it is made of is near."""
+        total, *others = self.readers[value]
+        if others or total.op != "reduce_sum":
+            return False
+        places = value.shape[total.attributes["axes"][-1] + 1 :]
+
+        def is_near(operand: Value) -> bool:
+            if operand.op == "broadcast":
+                return is_row_reduction(total) or operand.operands[0].shape in ((), places)
+            if operand in self.again:
+                return all(map(is_near, operand.operands))
+            if operand.shape != value.shape or is_inline(operand):
+                return False
+            return self._lies_in_memory(operand) or self._outlasts(operand, value) or self._waits(operand, total)
+
+        return all(map(is_near, value.operands))
+
+    def _lies_in_memory(self, value: Value) -> bool:
+        """Whether a value is a leaf, or a loop of its own reads it and so has it stored."""
+        return value.op in LEAF_TENSORS or (not is_inline(value) and any(map(has_own_loop, self.readers[value])))
+
+    def _outlasts(self, value: Value, reader: Value) -> bool:
+        """Whether a loop of its own stands between a value and one that reads it, so that no kernel computes both."""
+        between = self.origins[reader] & self.loops & ~self.origins[value]
+        while between:
+            place = between.bit_length() - 1
+            if self.origins[self.order[place]] & self.mark[value]:
+                return True
+            between &= ~(1 << place)
         return False
-    return not any(has_own_loop(reader) or reader.op in ELSEWHERE for reader in readers[value])
 
-
-def _is_summed_up(value: Value, readers: dict[Value, list[Value]], again: set[Value]) -> bool:
-    """Whether a value is only summed up, for each of its last places, and all that it is made of is near."""
-    reader, *others = readers[value]
-    if others or reader.op != "reduce_sum" or is_row_reduction(reader):
-        return False
-    places = value.shape[reader.attributes["axes"][-1] + 1 :]
-
-    def is_near(operand: Value) -> bool:
-        if operand.op == "broadcast":
-            return operand.operands[0].shape in ((), places)
-        if operand in again:
-            return all(map(is_near, operand.operands))
-        return operand.shape == value.shape and _lies_in_memory(operand, readers)
-
-    return all(map(is_near, value.operands))
-
-
-def _lies_in_memory(value: Value, readers: dict[Value, list[Value]]) -> bool:
-    """Whether a value is a leaf, or a loop of its own reads it and so has it stored."""
-    return value.op in LEAF_TENSORS or (not is_inline(value) and any(map(has_own_loop, readers[value])))
+    def _waits(self, value: Value, total: Value) -> bool:
+        """Whether another reader of a value needs a sum that is made of it too: the value is kept until then."""
+        return any(self.origins[reader] & self.mark[total] for reader in self.readers[value])

@@ -180,13 +180,13 @@ def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
         return None
     if value.op == "reduce_sum" and operands[0].op == "negate":
         # The sum may be there already, and what is only summed up needs no place with another sign.
-        return _negated_sum(graph, known, operands[0].operands[0], value.attributes["axes"])
+        return _negated_sum(graph, known, value, operands[0].operands[0])
     axes, rank = value.attributes["axes"], len(shape)
     wide = tuple(axis for axis in axes if shape[axis] != 1)
     if not wide:
         return _view(operands[0], value.shape)
     if wide != axes:
-        return _view(_reduction(graph, known, value.op, operands[0], wide), value.shape)
+        return _view(_reduction(graph, known, value, operands[0], wide), value.shape)
     last = axes[-1]
     while last - 1 in axes:
         last -= 1
@@ -196,18 +196,18 @@ def _reduced(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
     rows = shape[0] is BATCH and len(axes) > 1 and axes[0] == 0
     if not (apart or whole or rows):
         return None
-    inner = _reduction(graph, known, value.op, operands[0], run)
-    return _reduction(graph, known, value.op, inner, tuple(axis for axis in axes if axis not in run))
+    inner = _reduction(graph, known, value, operands[0], run)
+    return _reduction(graph, known, value, inner, tuple(axis for axis in axes if axis not in run))
 
 
-def _negated_sum(graph: Graph, known: dict[Hashable, Value], operand: Value, axes: tuple[int, ...]) -> Value:
-    total = _reduction(graph, known, "reduce_sum", operand, axes)
+def _negated_sum(graph: Graph, known: dict[Hashable, Value], like: Value, operand: Value) -> Value:
+    total = _reduction(graph, known, like, operand, like.attributes["axes"])
     return total.operands[0] if total.op == "negate" else _merged(known, graph.emit("negate", (total,)))
 
 
-def _reduction(graph: Graph, known: dict[Hashable, Value], op: str, operand: Value, axes: tuple[int, ...]) -> Value:
-    """A reduction in the form that kernels have, merged with an equal one."""
-    value = graph.emit(op, (operand,), axes=axes)
+def _reduction(graph: Graph, known: dict[Hashable, Value], like: Value, operand: Value, axes: tuple[int, ...]) -> Value:
+    """A reduction like another one in the form that kernels have, merged with an equal one."""
+    value = graph.emit(like.op, (operand,), **{**like.attributes, "axes": axes})
     return _merged(known, _reduced(graph, known, value, (operand,)) or value)
 
 

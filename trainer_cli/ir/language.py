@@ -136,9 +136,9 @@ def _axes(x: Value, axes: int | Sequence[int] | None) -> tuple[int, ...]:
     return tuple(sorted({axis + x.rank if axis < 0 else axis for axis in listed}))
 
 
-def _reduction(op: str, x: Value, axes: int | Sequence[int] | None, keepdims: bool) -> Value:
+def _reduction(op: str, x: Value, axes: int | Sequence[int] | None, keepdims: bool, **attributes: Any) -> Value:
     reduced_axes = _axes(x, axes)
-    reduced = x.graph.emit(op, (x,), axes=reduced_axes) if reduced_axes else x
+    reduced = x.graph.emit(op, (x,), axes=reduced_axes, **attributes) if reduced_axes else x
     if not keepdims or not reduced_axes:
         return reduced
     if 0 in reduced_axes and x.batched:
@@ -150,8 +150,21 @@ def reduce_sum(x: Value, axes: int | Sequence[int] | None = None, keepdims: bool
     return _reduction("reduce_sum", x, axes, keepdims)
 
 
-def reduce_max(x: Value, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:
-    return _reduction("reduce_max", x, axes, keepdims)
+def reduce_max(
+    x: Value, axes: int | Sequence[int] | None = None, keepdims: bool = False, *, ignore_nan: bool = False
+) -> Value:
+    """The largest element, NaN if one is; with `ignore_nan` it may be any number then, which takes half of the time."""
+    return _reduction("reduce_max", x, axes, keepdims, **({"ignore_nan": True} if ignore_nan else {}))
+
+
+def softmax(x: Value, axes: int | Sequence[int] = -1) -> Value:
+    """`exp(x) / Σ exp(x)` along axes."""
+    return x.graph.emit("softmax", (x,), axes=_axes(x, axes))
+
+
+def standardize(x: Value, axes: int | Sequence[int], epsilon: float) -> Value:
+    """`(x − mean) / √(variance + epsilon)`, mean and variance taken along axes."""
+    return x.graph.emit("standardize", (x,), axes=_axes(x, axes), epsilon=epsilon)
 
 
 def reduce_mean(x: Value, axes: int | Sequence[int] | None = None, keepdims: bool = False) -> Value:

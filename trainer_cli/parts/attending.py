@@ -9,7 +9,6 @@ from pydantic import Field
 
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
-from trainer_cli.parts.formulas import softmax
 from trainer_cli.parts.layer import Layer, LayerScope
 from trainer_cli.parts.merge import shapes
 from trainer_cli.parts.noise import dropped
@@ -42,7 +41,7 @@ def shares_of(scope: LayerScope, scores: Value, seen: Sequence[Value | None], dr
         if each is not None:
             wide = (each.shape[0], *(1,) * (scores.rank - 2), each.shape[1]) if each.rank == 2 else each.shape
             scores = ir.select(ir.reshape(each, wide), scores, FORBIDDEN)
-    shares = softmax(scores)
+    shares = ir.softmax(scores)
     return dropped(scope, shares, shares, dropout) if scope.training and dropout > 0 else shares
 
 

@@ -55,7 +55,7 @@ class DecisionMetric(Metric):
             return ir.one_hot(ir.argmax(score), units), truth
         cut = 0.5 if self.cut is None else self.cut
         if form in ("labels", "one_hot") and units > 1 and self.from_logits:
-            return ir.cast(above(formulas.softmax(score), cut, from_logits=False), "float"), truth
+            return ir.cast(above(ir.softmax(score), cut, from_logits=False), "float"), truth
         return ir.cast(above(score, cut, self.from_logits), "float"), truth
 
 

@@ -111,7 +111,7 @@ class CurveMetric(Metric):
         truth = ir.one_hot(target, units) if form == "labels" else target
         if self.from_logits:
             exclusive = form in ("labels", "one_hot") and units > 1
-            score = formulas.softmax(score) if exclusive else ir.logistic(score)
+            score = ir.softmax(score) if exclusive else ir.logistic(score)
         return score, ir.cast(ir.greater(truth, 0.0), "float")
 
     def _bin(self, chance: Value) -> Value:

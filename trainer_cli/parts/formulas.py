@@ -35,14 +35,8 @@ def smoothed(target: Value, smoothing: float) -> Value:
 
 def shifted(logits: Value, axis: int = -1) -> Value:
     """Logits less their maximum, so that exp cannot overflow; softmax is the same for both."""
-    return logits - ir.stop_gradient(ir.reduce_max(logits, axis, keepdims=True))
-
-
-def softmax(logits: Value, axis: int = -1) -> Value:
-    """`exp(x) / Σ exp(x)` along an axis."""
-    exponential = ir.exp(shifted(logits, axis))
-    # One division for all: as exact as one for each, since the sum is at least 1.
-    return exponential * (1.0 / ir.reduce_sum(exponential, axis, keepdims=True))
+    # A NaN among the logits stays one, and with it the sum of their exponentials.
+    return logits - ir.stop_gradient(ir.reduce_max(logits, axis, keepdims=True, ignore_nan=True))
 
 
 def log_softmax(logits: Value, axis: int = -1) -> Value:

@@ -23,6 +23,7 @@ GROUPS = {
     "numbers": [op for op in TABLE if TABLE[op].family == "elementwise"],
     "structure": [op for op in TABLE if TABLE[op].family == "structure"],
     "sums": ["reduce_sum", "reduce_max", "subtotals", "argmax", "gather", "scatter_add", "random_uniform", "constant"],
+    "normalizations": ["softmax", "standardize"],
     "products": ["contract"],
     "convolutions": [op for op in TABLE if TABLE[op].family in ("convolution", "window")],
     "loops": ["loop", "project"],

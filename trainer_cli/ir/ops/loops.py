@@ -207,8 +207,10 @@ def _place(value: Value, results: list[Value], start: int) -> int:
     return len(results) - 1
 
 
-_DEAR = frozenset({"exp", "expm1", "log", "log1p", "tanh", "logistic", "erf", "sin", "cos", "power"})
-"""Elementwise work that takes longer than reading its result: some ten to thirty instructions for each number."""
+_DEAR = frozenset(
+    {"exp", "expm1", "log", "log1p", "tanh", "logistic", "erf", "sin", "cos", "power", "softmax", "standardize"}
+)
+"""Work that takes longer than reading its result: some ten to thirty instructions for each number."""
 
 
 def values_to_save(results: Sequence[Value]) -> list[Value]:

@@ -1,4 +1,7 @@
-"""Reductions: a value in, the same value without some of its axes out. Attribute `axes`: ascending axis numbers."""
+"""Reductions: a value in, the same value without some of its axes out. Attribute `axes`: ascending axis numbers.
+
+A `reduce_max` with the attribute `ignore_nan` may be any number where an element is NaN: for what is NaN anyway then.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,8 @@ def _sum_meaning(node: Value, context: Context, x: Array) -> Array:
 
 
 def _max_meaning(node: Value, context: Context, x: Array) -> Array:
-    return np.asarray(np.max(x, axis=node.attributes["axes"]))
+    largest = np.fmax if node.attributes.get("ignore_nan") else np.maximum
+    return np.asarray(largest.reduce(x, axis=node.attributes["axes"]))
 
 
 def _max_gradient(node: Value, g: Value) -> tuple[Value]:

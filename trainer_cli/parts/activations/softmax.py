@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import Shape
 from trainer_cli.parts import formulas
@@ -24,4 +25,4 @@ class Softmax(Activation):
         return formulas.misfit_axis(self.type, self.axis, shape)
 
     def apply(self, x: Value) -> Value:
-        return formulas.softmax(x, self.axis)
+        return ir.softmax(x, self.axis)

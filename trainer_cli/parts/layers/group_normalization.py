@@ -43,9 +43,5 @@ class GroupNormalization(Scaling):
             scope.refuse(f"{channels} channels do not divide into {groups} groups", field="groups")
         apart = ir.reshape(x, (*x.shape[:axis], groups, channels // groups, *x.shape[axis + 1 :]))
         reduced = [other for other in range(1, apart.rank) if other != axis]
-        # The mean goes first: squares of numbers far from 0 would lose the digits that the variance is made of.
-        mean = ir.reduce_mean(apart, reduced, keepdims=True)
-        # The sum of x − mean is 0: the variance does not change with the mean, and its gradient need not go there.
-        variance = ir.reduce_mean(ir.square(apart - ir.stop_gradient(mean)), reduced, keepdims=True)
-        result = ir.reshape((apart - mean) * (1.0 / ir.sqrt(variance + self.epsilon)), x.shape)
+        result = ir.reshape(ir.standardize(apart, reduced, self.epsilon), x.shape)
         return self.scaled(scope, result, axes)

@@ -27,9 +27,4 @@ class LayerNormalization(Scaling):
     def trace(self, scope: LayerScope, *inputs: Value) -> Value:
         (x,) = inputs
         axes = counted_axes(scope, self.type, self.axis, x)
-        # The mean goes first: squares of numbers far from 0 would lose the digits that the variance is made of.
-        mean = ir.reduce_mean(x, axes, keepdims=True)
-        # The sum of x − mean is 0: the variance does not change with the mean, and its gradient need not go there.
-        variance = ir.reduce_mean(ir.square(x - ir.stop_gradient(mean)), axes, keepdims=True)
-        result = (x - mean) * (1.0 / ir.sqrt(variance + self.epsilon))
-        return self.scaled(scope, result, axes)
+        return self.scaled(scope, ir.standardize(x, axes, self.epsilon), axes)

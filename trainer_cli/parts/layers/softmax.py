@@ -26,5 +26,4 @@ class Softmax(Layer):
         if len(axes) == 1:
             # Told to the scope under the name -1 where it is that axis: so losses find the logits.
             return scope.activate(softmax.Softmax(axis=-1 if axes[0] == x.rank - 1 else axes[0]), x)
-        exponential = ir.exp(x - ir.stop_gradient(ir.reduce_max(x, axes, keepdims=True)))
-        return exponential * (1.0 / ir.reduce_sum(exponential, axes, keepdims=True))
+        return ir.softmax(x, axes)

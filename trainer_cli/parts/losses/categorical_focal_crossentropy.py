@@ -35,7 +35,7 @@ class CategoricalFocalCrossentropy(Loss):
         logits = prediction.value if self.from_logits else prediction.logits_behind("softmax")
         if logits is not None:
             logarithm = formulas.log_softmax(logits)
-            probability = formulas.softmax(logits)
+            probability = ir.softmax(logits)
         else:
             probability = prediction.value / ir.reduce_sum(prediction.value, -1, keepdims=True)
             probability = ir.clip(probability, EPSILON, 1.0 - EPSILON)

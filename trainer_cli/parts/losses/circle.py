@@ -75,5 +75,5 @@ class Circle(Loss):
 def _log_sum_exp(x: Value, chosen: Value) -> Value:
     """`log Σ exp(x)` along the last axis over the elements where `chosen` is 1."""
     given = ir.select(ir.greater(chosen, 0.5), x, NEVER)
-    largest = ir.stop_gradient(ir.reduce_max(given, -1, keepdims=True))
+    largest = ir.stop_gradient(ir.reduce_max(given, -1, keepdims=True, ignore_nan=True))
     return ir.log(ir.reduce_sum(ir.exp(given - largest), -1)) + ir.reshape(largest, (x.shape[0],))

@@ -24,6 +24,9 @@ LONGEST = 8 * LANES
 SHORTEST = LANES // 2
 """Turns below which a loop is better written out."""
 
+WRITTEN_OUT = 4
+"""Vectors up to which a loop of them is written out, with masks that are constants."""
+
 _MARK = "trainer.advise"
 
 
@@ -66,6 +69,9 @@ def advised(text: str) -> str:
                     node(f'!"llvm.loop.vectorize.width", i32 {LANES}'),
                     node('!"llvm.loop.interleave.count", i32 1'),
                 ]
+            if masks and turns <= WRITTEN_OUT * LANES:
+                out = node('!"llvm.loop.unroll.full"')
+                advice.append(node(f'!"llvm.loop.vectorize.followup_vectorized", {out}'))
             own = f"!{first + len(metadata)}"
             line = f"{line}, !llvm.loop {node(', '.join([own, *advice]), 'distinct ')}"
             turns = None

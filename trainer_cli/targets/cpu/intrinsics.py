@@ -285,7 +285,7 @@ def add_up(builder: Any, total: Any, item: Any) -> Any:
 
 @intrinsic(FLOAT, FLOAT, result=FLOAT)
 def larger(builder: Any, left: Any, right: Any) -> Any:
-    """The larger of two numbers; if one is NaN, any number, which the caller does not use."""
+    """The larger of two numbers; if one is NaN, any number, which makes no difference to the caller."""
     kind = ir.FloatType()
     function = declared(builder.module, "llvm.maxnum.f32", ir.FunctionType(kind, [kind] * 2))
     return builder.call(function, [left, right], fastmath=("nnan", "nsz"))

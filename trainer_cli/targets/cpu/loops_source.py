@@ -202,7 +202,7 @@ def _write_stage(writer: KernelWriter, elements: Elements, outer: int, whole: li
             lines.add(f"{total} = {'int32(-2147483648)' if integers else 'float32(-INFINITY)'}")
         if value.op == "argmax":
             lines.add(f"{best} = int32(0)")
-        elif value.op == "reduce_max" and not integers:
+        elif _watches_for_nan(value):
             lines.add(f"{best} = False")
 
     coordinates = identity_coordinates(domain)
@@ -225,9 +225,14 @@ def _write_stage(writer: KernelWriter, elements: Elements, outer: int, whole: li
     with elements.scope():
         nest(outer)
     for value in reductions:
-        if value.op == "reduce_max" and value.operands[0].dtype == "float":
+        if _watches_for_nan(value):
             lines.add(f"{totals[value][0]} = float32(NAN) if {totals[value][1]} else {totals[value][0]}")
         elements.local[value] = totals[value][1] if value.op == "argmax" else totals[value][0]
+
+
+def _watches_for_nan(value: Value) -> bool:
+    floats = value.op == "reduce_max" and value.operands[0].dtype == "float"
+    return floats and not value.attributes.get("ignore_nan")
 
 
 def _accumulate(writer: KernelWriter, value: Value, names: tuple[str, str], item: str, rank: int) -> None:
@@ -236,9 +241,10 @@ def _accumulate(writer: KernelWriter, value: Value, names: tuple[str, str], item
     if floats and value.op == "reduce_sum":
         writer.lines.add(f"{total} = add_up({total}, {item})")
     elif floats and value.op == "reduce_max":
-        # Apart, so that both can be vectors.
         writer.lines.add(f"{total} = larger({total}, {item})")
-        writer.lines.add(f"{best} = {best} | ({item} != {item})")
+        if _watches_for_nan(value):
+            # Apart, so that both can be vectors.
+            writer.lines.add(f"{best} = {best} | ({item} != {item})")
     elif value.op == "reduce_sum":
         writer.lines.add(f"{total} += {item}")
     elif value.op == "reduce_max":
