@@ -96,6 +96,52 @@ def test_a_sum_reads_what_it_is_made_of_in_whatever_shape_that_lies() -> None:
     assert_agree(graph, given, ROWS, batch_size=16)
 
 
+def adjoint_of_rows(other: Any = None) -> Graph:
+    """What a normalization's gradient is made of: an adjoint, times a number that waited for it, summed up by rows."""
+    graph = Graph()
+    x = ir.tanh(graph.input("x", (BATCH, PLACES, CHANNELS)))
+    there, back = (graph.weight(name, (CHANNELS, CHANNELS)) for name in ("there", "back"))
+    adjoint = ir.contract("bpc,cd->bpd", ir.contract("bpc,cd->bpd", x, there), back)
+    weighted = ir.reduce_sum(adjoint * x, -1, keepdims=True)
+    graph.outputs = {"result": x * (adjoint - weighted)} | ({"other": other(adjoint * x)} if other else {})
+    return simplify(graph)
+
+
+def check_adjoint(graph: Graph) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(ROWS, PLACES, CHANNELS)).astype(np.float32)
+    weights = {name: random.normal(size=(CHANNELS, CHANNELS)).astype(np.float32) / 4 for name in ("there", "back")}
+    assert_agree(graph, {"x": x, **weights}, ROWS, batch_size=16)
+
+
+def test_what_only_the_sum_of_a_row_reads_is_computed_in_it() -> None:
+    graph = adjoint_of_rows()
+    assert marked(graph) == ["multiply"]
+    check_adjoint(graph)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [lambda product: product, ir.exp, lambda product: ir.reduce_max(product, 2)],
+    ids=["result", "elements", "maximum"],
+)
+def test_what_others_read_too_is_kept(other: Any) -> None:
+    graph = adjoint_of_rows(other)
+    assert marked(graph) == []
+    check_adjoint(graph)
+
+
+def test_terms_that_nothing_else_keeps_in_memory_are_not_read_for_a_sum() -> None:
+    """The product of two results of products: kept for the sum alone, they would be two numbers instead of one."""
+    graph = Graph()
+    x = graph.input("x", (BATCH, PLACES, CHANNELS))
+    there, back = (graph.weight(name, (CHANNELS, CHANNELS)) for name in ("there", "back"))
+    product = ir.contract("bpc,cd->bpd", x, there) * ir.contract("bpc,cd->bpd", x, back)
+    graph.outputs = {"result": ir.reduce_sum(product, -1)}
+    assert marked(simplify(graph)) == []
+    check_adjoint(simplify(graph))
+
+
 def test_what_is_read_from_memory_is_kept_there() -> None:
     assert marked(centred(lambda difference: ir.reduce_max(difference, 1))) == []
     assert marked(centred(lambda difference: difference)) == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from trainer_cli.compiler.causal import share_of
 from trainer_cli.compiler.kernels import Kernel, is_private, storage
 from trainer_cli.compiler.memory import ITEM_SIZE, elements
 from trainer_cli.ir.graph import Graph, Value, reachable
@@ -49,7 +50,7 @@ def operations_of(value: Value, batch_size: int) -> int:
     """Floating-point operations of one value."""
     if value.op == "contract":
         extents = (batch_size if extent is BATCH else int(extent) for extent in label_extents(value).values())
-        return 2 * math.prod(extents)
+        return round(2 * math.prod(extents) * share_of(value))
     if value.op in ("convolve", "convolve_input_gradient", "convolve_kernel_gradient"):
         return 2 * _convolution_terms(value, batch_size)
     if value.op == "subtotals":

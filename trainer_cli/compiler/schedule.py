@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainer_cli.compiler.causal import causal
 from trainer_cli.compiler.chunk import chunk
 from trainer_cli.compiler.collect import collect
 from trainer_cli.compiler.divide import divide
@@ -21,12 +22,12 @@ from trainer_cli.ir.graph import Graph
 
 
 def make_schedule(graph: Graph, batch_size: int, cache: int = 0) -> Schedule:
-    """All passes in order: expand, lower, simplify, collect, factor, turn, divide, subtotal, unpad, recompute, fuse,
-    nest, partition, chunk, memory. Each verifies its own.
+    """All passes in order: causal, expand, lower, simplify, collect, factor, turn, divide, subtotal, unpad, recompute,
+    fuse, nest, partition, chunk, memory. Each verifies its own.
 
     `cache`: the bytes of cache that a core has for itself; without any, no rows are taken in chunks.
     """
-    turned = turn(factor(collect(simplify(lower(expand(graph))))), batch_size)
+    turned = turn(factor(collect(simplify(lower(expand(causal(graph)))))), batch_size)
     simple = recompute(unpad(subtotal(divide(turned, batch_size), batch_size)))
     parts = partition(nest(fuse(simple)))
     return plan_memory(simple, parts, batch_size, chunk(parts, batch_size, cache))

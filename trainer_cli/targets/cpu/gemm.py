@@ -12,6 +12,7 @@ from trainer_cli.targets.cpu.intrinsics import inline_attributes, offset, stack_
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import PANEL, Block, register_block
 from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, panel_copy, tile_copy, tile_product
+from trainer_cli.targets.cpu.triangle import Triangle, triangle_product
 
 __all__ = ["PANEL", "product", "store_epilogue", "tiles"]
 
@@ -28,6 +29,8 @@ WIDE_FLOATS = 1 << 15
 # Rows of A are then copied panel by panel, if there are so many tiles or terms to use the copy.
 TILES_OF_A_COPY = 5
 TERMS_OF_A_COPY = 128
+# Rows of a triangle that use one copy of a tile of B.
+ROWS_OF_A_COPY = 4 * PANEL
 # Floats of a copy: 256 KiB of the second-level cache.
 PANEL_FLOATS = 1 << 16
 
@@ -43,19 +46,25 @@ def product(
     epilogue: Any,
     lanes: int | None = None,
     in_tiles: bool = False,
+    triangle: str | None = None,
 ) -> Any:
     """A jitted `f(begin, end, depth, a, b, arguments)` that computes rows begin … end - 1 of every column.
 
     All keywords are constants of the compilation; strides count elements. With `depth` given, the argument of that
-    name is ignored. With `in_tiles`, B is what `tiles` makes of it. For each finished tile, of up to ROW_BLOCK rows,
+    name is ignored. With `in_tiles`, B is what `tiles` makes of it. `triangle` is a kind of `triangle.Triangle`: then
+    row 0 is the first one of the square, wherever begin is. For each finished tile, of up to ROW_BLOCK rows,
     `epilogue(row, column, rows, columns, tile, tile_stride, arguments)` is called once, with a constant for `columns`.
     No bit of C depends on begin, end or the vector width.
     """
     block = register_block(lanes)
     width = block.width
-    if not in_tiles and a_row == 1 and a_depth != 1 and columns > (WIDE_TILES - 1) * width:
+    if not in_tiles and triangle is None and a_row == 1 and a_depth != 1 and columns > (WIDE_TILES - 1) * width:
         return _wide_product(block, columns, depth, a_depth, (b_depth, b_column), epilogue)
     multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width, in_tiles=in_tiles)
+    if triangle is not None:
+        copies = b_column != 1 or columns % block.lanes
+        rows_together = ROWS_OF_A_COPY if copies else PANEL
+        multiply = triangle_product(multiply, Triangle(triangle), width, rows_together, a_depth, b_depth)
     packed_floats = width * DEPTH_BLOCK
     tile_floats = width * ROW_BLOCK
     known_depth = -1 if depth is None else depth

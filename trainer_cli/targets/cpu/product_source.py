@@ -8,6 +8,7 @@ from trainer_cli.ir.ops.products import label_extents, labels, shared_label
 from trainer_cli.ir.primitive import BATCH, IRError
 from trainer_cli.targets.cpu.contraction import Axis, MatrixProduct, is_shared, matrix_product
 from trainer_cli.targets.cpu.expressions import Lines, linear_index
+from trainer_cli.targets.cpu.triangle import Triangle
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
 
 
@@ -54,10 +55,12 @@ def _write_product(writer: KernelWriter, root: Value, product: MatrixProduct) ->
     right = [_operand_stride(product.depth, product.right), _operand_stride(product.columns, product.right)]
     depth = "1" if product.depth is None else product.depth.count("rows")
     static = product.depth is None or not product.depth.batched
+    triangle = _triangle(root, product)
     definition = (
         f"{{name}}_product = product(columns={product.columns.extent}, depth={depth if static else None}, "
         f"a_row={lead[0]}, a_depth={lead[1]}, b_depth={right[0]}, b_column={right[1]}, epilogue={{name}}_finish"
-        f"{', in_tiles=True' if _lies_in_tiles(root, product) else ''})\n\n\n"
+        f"{', in_tiles=True' if _lies_in_tiles(root, product) else ''}"
+        f"{f', triangle={str(triangle)!r}' if triangle is not None else ''})\n\n\n"
     )
     main = Lines(1)
     shared = product.rows is not None and is_shared(root, product.rows)
@@ -85,6 +88,18 @@ def _write_product(writer: KernelWriter, root: Value, product: MatrixProduct) ->
         _product_loops(main, product, root, loop_names, bounds, depth, (a, b), parameters)
     writer.lines = main
     return writer.finish(epilogue + definition, whole=True)
+
+
+def _triangle(root: Value, product: MatrixProduct) -> Triangle | None:
+    """Which part of a marked product is left out: None if all of it is made."""
+    rows, marked = product.rows, root.attributes.get("triangle")
+    if marked is None or rows is None or rows.batched or is_shared(root, rows):
+        return None
+    query, key = marked
+    depth = product.depth.label if product.depth is not None else ""
+    if rows.label == query and product.columns.label == key:
+        return Triangle.RESULT
+    return {(query, key): Triangle.ENDS, (key, query): Triangle.BEGINS}.get((rows.label, depth))
 
 
 def _lies_in_tiles(root: Value, product: MatrixProduct) -> bool:
