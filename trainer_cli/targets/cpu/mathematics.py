@@ -3,7 +3,7 @@
 Each function is straight-line: both sides of every choice are computed and one is selected. Products that feed a sum
 are explicit fused multiply-adds and nothing may be reassociated, so an element has the same bits in a vector, in the
 remainder of a loop and alone. Errors over all float32 arguments, in units in the last place (measured by the tests):
-exp 1.0, expm1 1.5, log 0.8, log1p 1.5, tanh 1.4, logistic 1.6, erf 1.0. `sin`, `cos` and `power` are libm's. Results
+exp 1.0, expm1 1.5, log 0.8, log1p 1.5, tanh 1.4, logistic 1.6, erf 1.2. `sin`, `cos` and `power` are libm's. Results
 below the normal range may be flushed to zero.
 """
 
@@ -46,8 +46,10 @@ _LOG_TERMS = (
 )  # fmt: skip
 _TANH_TERMS = (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
 _ERF_TERMS = (-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1, 1.28379166e-1)
+# e^(x²) · (1 - erf x) from 0.927 to 4, with the least largest error times e^(-x²): 4e-9.
 _ERF_TAIL_TERMS = (
-    -1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1, -6.34846687e-1, -1.28717512e-1,
+    1.262777482e-4, -2.197332777e-3, 1.709870289e-2, -7.908181622e-2, 2.441898699e-1, -5.372515136e-1,
+    8.779322307e-1, -1.086893786, 9.936609457e-1,
 )  # fmt: skip
 
 
@@ -266,14 +268,11 @@ def _logistic(x: _Number) -> _Number:
 
 def _erf(x: _Number) -> _Number:
     """The error function."""
+    # The exponential is the one in the derivative: side by side, as in a GELU, they are computed once.
+    square = x * x
     size = x.magnitude().at_most(4.0)
-    square = size * size
     near = square.polynomial(_ERF_TERMS).fma(x, x)
-    a, b, c, d, *rest = _ERF_TAIL_TERMS
-    tail = size.fma(a, b).fma(square, size.fma(c, d))
-    for term in rest:
-        tail = tail.fma(size, term)
-    far = (1.0 - _exp_within(tail.fma(size, -size))).with_sign_of(x)
+    far = (-_exp(-square)).fma(size.polynomial(_ERF_TAIL_TERMS), 1.0).with_sign_of(x)
     return far.choose(size.compare(">", 0.927734375), near)
 
 
