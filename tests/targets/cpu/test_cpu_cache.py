@@ -90,7 +90,7 @@ def empty(file: Path) -> None:
 
 def other_symbol(file: Path) -> None:
     """The code of another kernel in this one's place."""
-    cache.write_unit(file, compile_unit(Unit(RUNTIME.text, (RUNTIME.exports[-1],)), "another"))
+    cache.write_entry(file, compile_unit(Unit(RUNTIME.text, (RUNTIME.exports[-1],)), "another"))
 
 
 def become_folder(file: Path) -> None:
@@ -175,8 +175,8 @@ def test_writers_at_the_same_time_leave_one_whole_file(folder: Path) -> None:
     def write() -> None:
         try:
             for _ in range(20):
-                cache.write_unit(place, code)
-                assert cache.read_unit(place) == code
+                cache.write_entry(place, code)
+                assert cache.read_entry(place) == code
         except BaseException as error:
             failures.append(error)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer_cli.compiler.memory import ALIGNMENT
+from trainer_cli.compiler.layout import ALIGNMENT
 
 
 def aligned_bytes(size: int) -> NDArray[np.uint8]:
