@@ -14,15 +14,13 @@ import stat
 import tempfile
 from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import llvmlite
 import llvmlite.binding as llvm
-import numpy as np
 
 from trainer_cli.targets.cpu import processor
+from trainer_cli.targets.installed import installed_version
 
 if TYPE_CHECKING:
     from trainer_cli.targets.cpu.program import Unit
@@ -86,23 +84,10 @@ def _digest_of(*folders: str) -> str:
     for folder in folders:
         for path in sorted((PACKAGE / folder).rglob("*.py")):
             digest.update(path.read_bytes())
-    names = [llvm.get_default_triple(), processor.name(), processor.flags(), llvmlite.__version__, np.__version__]
-    digest.update("\n".join([*names, numba_version()]).encode())
+    versions = [f"{name} {installed_version(name)}" for name in ("numba", "llvmlite", "numpy")]
+    names = [llvm.get_default_triple(), processor.name(), processor.flags(), *versions]
+    digest.update("\n".join(names).encode())
     return digest.hexdigest()
-
-
-@cache
-def numba_version() -> str:
-    """What Numba says of its version in a file of its own: importing it, or the reader of metadata, takes longer."""
-    numba = find_spec("numba")
-    if numba is None or numba.origin is None:
-        return ""
-    place = Path(numba.origin).with_name("_version.py")
-    if place.exists():
-        return place.read_text(encoding="utf-8")
-    from importlib.metadata import version
-
-    return version("numba")
 
 
 def unit_digest(unit: Unit) -> str:
