@@ -60,7 +60,7 @@ def load_plan(
             try:
                 write_entry(place, made.record.to_bytes())
             except OSError as error:
-                trouble = trouble or f"the plan cache cannot be written: {error}"
+                trouble = f"the plan cache cannot be written: {error}"
         found = LoadedPlan(made.record, addresses(made.record.units), from_cache)
     if trouble is not None:
         warnings.warn(trouble, RuntimeWarning, stacklevel=3)
