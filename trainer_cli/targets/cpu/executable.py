@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainer_cli.compiler.cost import step_cost
 from trainer_cli.compiler.program import Program
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Graph
+from trainer_cli.lazy import NDArray
 from trainer_cli.targets.cpu.aligned import aligned_floats
 from trainer_cli.targets.cpu.plan import Plan
 from trainer_cli.targets.cpu.processor import second_level_cache

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainer_cli.compiler.trace import InputSpec
 from trainer_cli.ir.graph import Graph
+from trainer_cli.lazy import NDArray
 from trainer_cli.targets.cpu.aligned import aligned_bytes
 from trainer_cli.targets.cpu.plan_record import InputPlace
 from trainer_cli.targets.cpu.processor import second_level_cache

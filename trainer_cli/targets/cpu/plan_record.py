@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from trainer_cli.lazy import NDArray
 
 Exports = Mapping[str, tuple[str, ...]]
 """Of units, by their digests, the names of the functions that are called from outside."""
