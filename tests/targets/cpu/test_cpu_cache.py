@@ -93,12 +93,18 @@ def other_symbol(file: Path) -> None:
     cache.write_entry(file, compile_unit(Unit(RUNTIME.text, (RUNTIME.exports[-1],)), "another"))
 
 
+def name_alone(file: Path) -> None:
+    """The code of another kernel, and the name of this one behind it."""
+    code = compile_unit(Unit(RUNTIME.text, (RUNTIME.exports[-1],)), "another")
+    cache.write_entry(file, code + cache.symbol("entry", file.name).encode())
+
+
 def become_folder(file: Path) -> None:
     file.unlink()
     file.mkdir()
 
 
-@pytest.mark.parametrize("damage", [cut, flip, empty, other_symbol, become_folder])
+@pytest.mark.parametrize("damage", [cut, flip, empty, other_symbol, name_alone, become_folder])
 def test_a_damaged_kernel_is_worth_a_warning_and_is_replaced(folder: Path, damage: Any) -> None:
     made = plan()
     (unit,) = made.source.units
