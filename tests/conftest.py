@@ -23,3 +23,9 @@ def root() -> Path:
 def cores_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let first calls use all threads that a test asks for, on machines with fewer cores too."""
     monkeypatch.setattr("trainer_cli.targets.cpu.executable.available_cores", lambda: 64)
+
+
+@pytest.fixture
+def passes_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plan is stored or found: a test that changes a pass runs it, and leaves what it makes to nobody."""
+    monkeypatch.setattr("trainer_cli.targets.cpu.stored_plan.stored_place", lambda *_: None)

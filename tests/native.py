@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer_cli.compiler.kernels import storage
-from trainer_cli.compiler.memory import ITEM_SIZE
+from trainer_cli.compiler.layout import ITEM_SIZE
 from trainer_cli.ir.graph import Graph
 from trainer_cli.targets.cpu.aligned import aligned_floats
-from trainer_cli.targets.cpu.plan import STORED, Plan
+from trainer_cli.targets.cpu.plan import Plan
+from trainer_cli.targets.cpu.plan_making import STORED
 from trainer_cli.targets.reference.interpreter import evaluate
 
 Array = NDArray[Any]

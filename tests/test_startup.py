@@ -77,3 +77,19 @@ def test_the_process_ends_with_all_said(config, code, root):
     )
     assert done.returncode == code
     assert (done.stdout == f"{config}: ok\n") if code == 0 else ("no such file" in done.stderr)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import atexit, numpy; atexit.register(print, 'done')",
+        "import threading, time; threading.Thread(target=lambda: (time.sleep(0.5), print('done'))).start()",
+    ],
+    ids=["registered", "under way"],
+)
+def test_what_is_left_for_the_end_is_done(before, root):
+    script = f"{before}\n{ENTRY}"
+    arguments = [sys.executable, "-c", script, "validate", "configs/digits.yaml"]
+    done = subprocess.run(arguments, cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stdout == "configs/digits.yaml: ok\ndone\n"

@@ -9,7 +9,7 @@ import pytest
 from tests.random_graphs import RandomGraph
 from trainer_cli.compiler import memory
 from trainer_cli.compiler.kernels import storage
-from trainer_cli.compiler.memory import ALIGNMENT, elements
+from trainer_cli.compiler.layout import ALIGNMENT, elements
 from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import BATCH, Graph

@@ -46,7 +46,7 @@ BATCH = 22
 
 
 @pytest.fixture(autouse=True)
-def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_tiles(monkeypatch: pytest.MonkeyPatch, passes_run: None) -> None:
     monkeypatch.setattr(turn, "LEAST_TILED", 1)
 
 

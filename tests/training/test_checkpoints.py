@@ -225,4 +225,3 @@ def test_finding_checkpoints_in_folders(tmp_path):
 
 def test_versions_are_found_without_importing_anything():
     assert checkpoints.versions()["numba"]
-    assert checkpoints.package_version("no-such-package") is None

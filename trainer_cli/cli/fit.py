@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -185,7 +184,7 @@ def _with_places(event: Event, loaded: LoadedConfig) -> Event:
     from trainer_cli.training.events import PhaseStarted, Started
 
     if isinstance(event, Started | PhaseStarted) and event.warnings:
-        return replace(event, warnings=tuple(options.placed(event.warnings, loaded.source)))
+        return event._replace(warnings=tuple(options.placed(event.warnings, loaded.source)))
     return event
 
 

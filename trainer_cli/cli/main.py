@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import os
@@ -68,15 +69,18 @@ def _forget_output() -> None:
 
 
 def start() -> None:
-    """`main` as a process of its own, which ends without clearing memory up where a command has only looked.
+    """`main` as a process of its own, which ends without clearing memory up.
 
-    Python would take every module and object apart: a tenth of the time that such a command takes.
+    Python would take every module and object apart: a tenth of the time that a command takes which has only looked, and
+    20 ms where NumPy was used. What is registered for the end is done; while other threads are at work, Python waits.
     """
     try:
         main()
     except SystemExit as leaving:
-        if "numpy" in sys.modules or not isinstance(leaving.code, int):
+        threading = sys.modules.get("threading")
+        if not isinstance(leaving.code, int) or (threading is not None and threading.active_count() > 1):
             raise
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(leaving.code)

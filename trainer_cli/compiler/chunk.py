@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trainer_cli.compiler.kernels import Kernel, storage
+from trainer_cli.compiler.layout import ITEM_SIZE
 from trainer_cli.compiler.partition import ROW_BLOCK, Partition, Region
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
-
-ITEM_SIZE = {"float": 4, "int": 4, "bool": 1}
 
 LEAST_ROWS = ROW_BLOCK // 2
 """With long rows, such as the scores of attention, eight do not fit into the cache."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from trainer_cli.compiler.causal import share_of
 from trainer_cli.compiler.kernels import Kernel, is_private, storage
-from trainer_cli.compiler.memory import ITEM_SIZE, elements
+from trainer_cli.compiler.layout import ITEM_SIZE, elements
 from trainer_cli.ir.graph import Graph, Value, reachable
 from trainer_cli.ir.ops.products import label_extents
 from trainer_cli.ir.ops.subtotals import summed

@@ -7,19 +7,14 @@ elsewhere.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from trainer_cli.compiler.chunk import ITEM_SIZE, Group, row_bytes
+from trainer_cli.compiler.chunk import Group, row_bytes
 from trainer_cli.compiler.kernels import Kernel, storage
+from trainer_cli.compiler.layout import ALIGNMENT, ITEM_SIZE, elements
 from trainer_cli.compiler.partition import Partition
 from trainer_cli.ir.graph import Graph, Value
-from trainer_cli.ir.primitive import BATCH, IRError, Shape
-
-ALIGNMENT = 64
-"""Bytes: a cache line and a 512-bit vector."""
-
-__all__ = ["ALIGNMENT", "ITEM_SIZE", "Buffer", "Schedule", "elements", "plan_memory"]
+from trainer_cli.ir.primitive import BATCH, IRError
 
 
 @dataclass(frozen=True)
@@ -57,10 +52,6 @@ class Schedule:
     def barriers(self) -> int:
         """Barriers of one step, the one at its end included."""
         return len(self.partition.regions)
-
-
-def elements(shape: Shape, batch_size: int) -> int:
-    return math.prod(batch_size if extent is BATCH else int(extent) for extent in shape)
 
 
 def plan_memory(graph: Graph, partition: Partition, batch_size: int, groups: list[list[Group]]) -> Schedule:

@@ -10,7 +10,7 @@ Which rows a subtotal is made of follows from the batch alone, so that no bit de
 
 from __future__ import annotations
 
-from trainer_cli.compiler.memory import ITEM_SIZE
+from trainer_cli.compiler.layout import ITEM_SIZE
 from trainer_cli.compiler.partition import ROW_BLOCK
 from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Graph, Value, reachable, rewritten

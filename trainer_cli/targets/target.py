@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainer_cli.compiler.program import Program
 from trainer_cli.data.source import Split
+from trainer_cli.lazy import NDArray
 
-State = dict[str, NDArray[np.float32]]
-Totals = dict[str, NDArray[np.float64]]
-Outputs = dict[str, NDArray[np.float32]]
+State: TypeAlias = "dict[str, NDArray[np.float32]]"
+Totals: TypeAlias = "dict[str, NDArray[np.float64]]"
+Outputs: TypeAlias = "dict[str, NDArray[np.float32]]"
 
 
 @dataclass(frozen=True)

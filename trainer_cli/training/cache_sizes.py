@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PARTS = {"kernels": "kernels", "plans": "plans", "data": "mapped data"}
-"""The folders in the cache, and what they hold; plans are of versions before kernels were kept one by one."""
+"""The folders in the cache, and what they hold."""
 
 
 class Size(NamedTuple):

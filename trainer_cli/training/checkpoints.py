@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +25,7 @@ from safetensors.numpy import save
 from trainer_cli import __version__
 from trainer_cli.errors import ConfigError, DataError, Problem, ResourceError
 from trainer_cli.lazy import NDArray, np
+from trainer_cli.targets.installed import installed_version
 from trainer_cli.training.contracts import Program
 from trainer_cli.training.state import Best, Binding, Counters, Patience, Plateau, RunState, Tensors
 
@@ -50,17 +50,9 @@ class WeightReport:
     unused: tuple[str, ...]  # tensors of the file that the model has no weight for
 
 
-def package_version(name: str) -> str | None:
-    """The version of an installed package, without importing it."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
 def versions() -> dict[str, str | None]:
     """Versions of everything that can influence a result."""
-    packages = {name: package_version(name) for name in ("numpy", "numba", "llvmlite", "safetensors")}
+    packages = {name: installed_version(name) for name in ("numpy", "numba", "llvmlite", "safetensors")}
     return {"trainer": __version__, "python": platform.python_version(), **packages}
 
 

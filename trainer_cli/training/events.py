@@ -1,11 +1,11 @@
-"""What a run tells whoever draws it: one frozen dataclass per kind of moment, in the order in which they happen."""
+"""What a run tells whoever draws it: one named tuple per kind of moment, in the order in which they happen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from trainer_cli.errors import Problem
 from trainer_cli.training.checkpoints import WeightReport
@@ -14,8 +14,7 @@ Report: TypeAlias = dict[str, float | int | None]
 """A line of `metrics.jsonl`: flat numbers; None stands for a metric that has no value (0/0)."""
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(NamedTuple):
     """The run directory exists, the data is read, every phase has a program.
 
     `rows` has the keys `train`, `validation`, `test` as far as they exist. `resumed` says from where and what differs
@@ -37,8 +36,7 @@ class Started:
     warnings: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True)
-class Resumed:
+class Resumed(NamedTuple):
     """Where a resumed run goes on."""
 
     checkpoint: Path
@@ -49,8 +47,7 @@ class Resumed:
     notes: tuple[str, ...] = ()  # e.g. that `last` was damaged
 
 
-@dataclass(frozen=True)
-class PhaseStarted:
+class PhaseStarted(NamedTuple):
     """A phase is compiled and about to train. `notes` says what the change of phase kept and what it reset."""
 
     phase: int  # counted from 1
@@ -65,8 +62,7 @@ class PhaseStarted:
     warnings: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True)
-class SliceDone:
+class SliceDone(NamedTuple):
     """A part of an epoch is trained: about thirteen times a second. `results`: loss and metrics so far."""
 
     phase: int
@@ -76,11 +72,10 @@ class SliceDone:
     steps_per_epoch: int
     rows: int
     seconds: float  # since the epoch began
-    results: Mapping[str, float | None] = field(default_factory=dict)
+    results: Mapping[str, float | None] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class EpochDone:
+class EpochDone(NamedTuple):
     """An epoch is trained, validated and saved. `report` is the line just added to `metrics.jsonl`."""
 
     phase: int
@@ -92,8 +87,7 @@ class EpochDone:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(NamedTuple):
     """The run is over. `summary` is the content of `summary.json`."""
 
     run_directory: Path

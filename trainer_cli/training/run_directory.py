@@ -239,14 +239,19 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return platform.processor() or platform.machine()
 
 
+_COMMIT = "# branch.oid "
+"""What stands before a commit in the answer of `git status`, which says everything at once."""
+
+
 def git_state(folder: Path, run: Callable[[Sequence[str]], str | None] | None = None) -> dict[str, Any] | None:
     """Commit of the repository that holds a folder and whether tracked files differ from it; None without one."""
     run = run or _output
-    commit = run(["git", "-C", str(folder), "rev-parse", "HEAD"])
-    if not commit:
+    shown = ("--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
+    lines = (run(["git", "-C", str(folder), "status", *shown]) or "").splitlines()
+    commit = next((line.removeprefix(_COMMIT) for line in lines if line.startswith(_COMMIT)), "(initial)")
+    if commit == "(initial)":
         return None
-    changes = run(["git", "-C", str(folder), "status", "--porcelain", "--untracked-files=no"])
-    return {"commit": commit, "modified": bool(changes)}
+    return {"commit": commit, "modified": any(not line.startswith("#") for line in lines)}
 
 
 def _output(command: Sequence[str]) -> str | None:

@@ -90,7 +90,13 @@ def empty(file: Path) -> None:
 
 def other_symbol(file: Path) -> None:
     """The code of another kernel in this one's place."""
-    cache.write_unit(file, compile_unit(Unit(RUNTIME.text, (RUNTIME.exports[-1],)), "another"))
+    cache.write_entry(file, compile_unit(Unit(RUNTIME.text, (RUNTIME.exports[-1],)), "another"))
+
+
+def name_alone(file: Path) -> None:
+    """The code of another kernel, and the name of this one behind it."""
+    code = compile_unit(Unit(RUNTIME.text, (RUNTIME.exports[-1],)), "another")
+    cache.write_entry(file, code + cache.symbol("entry", file.name).encode())
 
 
 def become_folder(file: Path) -> None:
@@ -98,7 +104,7 @@ def become_folder(file: Path) -> None:
     file.mkdir()
 
 
-@pytest.mark.parametrize("damage", [cut, flip, empty, other_symbol, become_folder])
+@pytest.mark.parametrize("damage", [cut, flip, empty, other_symbol, name_alone, become_folder])
 def test_a_damaged_kernel_is_worth_a_warning_and_is_replaced(folder: Path, damage: Any) -> None:
     made = plan()
     (unit,) = made.source.units
@@ -175,8 +181,8 @@ def test_writers_at_the_same_time_leave_one_whole_file(folder: Path) -> None:
     def write() -> None:
         try:
             for _ in range(20):
-                cache.write_unit(place, code)
-                assert cache.read_unit(place) == code
+                cache.write_entry(place, code)
+                assert cache.read_entry(place) == code
         except BaseException as error:
             failures.append(error)
 

@@ -59,6 +59,7 @@ def test_an_input_that_others_read_by_rows_lies_row_by_row(layers: list[Any]) ->
     assert len(steps) == 1, "the partial sums are read by nobody else"
 
 
+@pytest.mark.usefixtures("passes_run")
 def test_an_input_that_two_layers_read_in_other_parts_lies_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     made = program(HEADS, inputs=(256,))
     assert in_parts(made)["input"] == (128, BATCH * 128)

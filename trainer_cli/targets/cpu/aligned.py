@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trainer_cli.compiler.memory import ALIGNMENT
+from trainer_cli.compiler.layout import ALIGNMENT
+from trainer_cli.lazy import NDArray
 
 
 def aligned_bytes(size: int) -> NDArray[np.uint8]:

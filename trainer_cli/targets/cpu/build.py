@@ -1,93 +1,122 @@
 """Build: the units of a plan in, the addresses of their functions out, from the cache where they are known.
 
-A known unit is loaded with llvmlite alone. A unit is loaded once in a process, however many plans hold it.
+Known units are loaded with llvmlite alone, all of a plan at once. A unit is loaded once in a process, however many
+plans hold it.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
 
-from trainer_cli.targets.cpu.cache import cache_folder, read_unit, symbol, unit_digest, write_unit
-from trainer_cli.targets.cpu.program import Unit
+from trainer_cli.targets.cpu.cache import read_entry, symbol, write_entry
+from trainer_cli.targets.cpu.plan_record import Exports
+
+if TYPE_CHECKING:
+    from trainer_cli.targets.cpu.program import Unit
 
 _loaded: dict[str, Any] = {}
 """The engines of units by digest; their code lives as long as they do."""
 
-Addresses = Mapping[tuple[Unit, str], int]
-"""Of each exported function of units `(begin, end, rows, address of words)`, its address."""
+Addresses = Mapping[tuple[str, str], int]
+"""Of each exported function of units `(begin, end, rows, address of words)`, by the unit's digest and its name, its
+address."""
 
 
-def build(units: Iterable[Unit], *, use_cache: bool = True) -> tuple[Addresses, bool]:
-    """The addresses of what units export, and whether none had to be compiled.
+def build(units: Mapping[str, Unit], folder: Path | None) -> tuple[bool, str | None]:
+    """Load units by their digests, compiled where the cache in a folder lacks them.
 
-    A damaged or unwritable cache is worth one RuntimeWarning and a compilation.
+    Returns whether none had to be compiled, and what was wrong with the cache. Without a folder all are compiled.
     """
-    folder = cache_folder() if use_cache else None
-    trouble = None
-    if use_cache and folder is None:
-        trouble = "no folder for the plan cache can be written: every start compiles"
-    digests = {unit: unit_digest(unit) for unit in units}
-    places = {digest: folder / "kernels" / digest if folder is not None else None for digest in digests.values()}
-    missing = {}
-    for unit, digest in digests.items():
-        engine, damage = _known(digest, places[digest], unit) if use_cache else (None, None)
-        trouble = damage or trouble
-        if engine is None:
-            missing[digest] = unit
+    missing, trouble = list(units), None
+    if folder is not None:
+        exports = {digest: tuple(export.name for export in unit.exports) for digest, unit in units.items()}
+        missing, trouble = load_known(exports, folder)
     if missing:
         # Importing the compiler takes time that a known plan does not need.
         from trainer_cli.targets.cpu.compilation import compile_units
 
-        for digest, code in compile_units(missing).items():
-            place = places[digest]
-            if place is not None:
+        codes = compile_units({digest: units[digest] for digest in missing})
+        for digest, code in codes.items():
+            if folder is not None:
                 try:
-                    write_unit(place, code)
+                    write_entry(_place(folder, digest), code)
                 except OSError as error:
                     trouble = f"the plan cache cannot be written: {error}"
-            _loaded[digest] = load(code)
-    addresses = {
-        (unit, export.name): _address(_loaded[digest], symbol(export.name, digest))
-        for unit, digest in digests.items()
-        for export in unit.exports
-    }
-    if trouble is not None:
-        warnings.warn(trouble, RuntimeWarning, stacklevel=2)
-    return addresses, not missing
+        engine = load(codes.values())
+        _loaded.update(dict.fromkeys(codes, engine))
+    return not missing, trouble
 
 
-def _known(digest: str, place: Path | None, unit: Unit) -> tuple[Any, str | None]:
-    """The engine of a unit from the cache, and what is wrong with the one there."""
-    if place is None:
-        return None, None
-    try:
-        code = read_unit(place)
-        if code is None:
-            return None, None
+def load_known(exports: Exports, folder: Path) -> tuple[list[str], str | None]:
+    """Load units from the cache in a folder: those that it lacks, and what is wrong with a file of theirs."""
+    missing, trouble = [], None
+    codes: dict[str, bytes] = {}
+    for digest, names in exports.items():
+        place = _place(folder, digest)
+        try:
+            code = read_entry(place)
+            if code is None:
+                missing.append(digest)
+                continue
+            _check_names(code, digest, names)
+        except ValueError as error:
+            missing.append(digest)
+            trouble = _damage(place, error)
+            continue
         if digest not in _loaded:
-            engine = load(code)
-            for export in unit.exports:
-                _address(engine, symbol(export.name, digest))
-            _loaded[digest] = engine
-    except (ValueError, RuntimeError) as error:
-        return None, f"the cached kernel {place} is damaged ({error}); compiling again"
-    return _loaded[digest], None
+            codes[digest] = code
+    try:
+        if codes:
+            engine = load(codes.values())
+            for digest in codes:
+                for name in exports[digest]:
+                    _address(engine, symbol(name, digest))
+            _loaded.update(dict.fromkeys(codes, engine))
+    except RuntimeError as error:
+        # Which one it is matters less than that it is rare.
+        missing += codes
+        trouble = _damage(_place(folder, next(iter(codes))), error)
+    return missing, trouble
 
 
-def load(code: bytes) -> Any:
-    """Load machine code into this process: the engine that holds it."""
+def addresses(exports: Exports) -> Addresses:
+    """The addresses of what loaded units export."""
+    return {
+        (digest, name): _address(_loaded[digest], symbol(name, digest))
+        for digest, names in exports.items()
+        for name in names
+    }
+
+
+def load(codes: Iterable[bytes]) -> Any:
+    """Load machine code into this process: the engine that holds it. An engine takes a millisecond, its code little."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple().create_target_machine()
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    for code in codes:
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
+
+
+def _place(folder: Path, digest: str) -> Path:
+    return folder / "kernels" / digest
+
+
+def _check_names(code: bytes, digest: str, names: Iterable[str]) -> None:
+    """Raise ValueError for code without the names of a unit's functions: two of one name are not to be loaded."""
+    for name in names:
+        if symbol(name, digest).encode() not in code:
+            raise ValueError(f"no function {symbol(name, digest)}")
+
+
+def _damage(place: Path, error: Exception) -> str:
+    return f"the cached kernel {place} is damaged ({error}); compiling again"
 
 
 def _address(engine: Any, name: str) -> int:

@@ -1,7 +1,8 @@
-"""The plan cache: the text of a kernel's unit in, the file of its machine code out; damage means a slower start.
+"""The plan cache: what decides the machine code of a unit, or a plan, in, names and bytes of files out.
 
-A unit is one file, `<cache>/kernels/<digest>`: the SHA-256 checksum of its machine code and the code. Plans that hold
-the same kernel share it. Nothing in it is executed by Python when it is loaded.
+A unit is one file, `<cache>/kernels/<digest>`, a plan another, `<cache>/plans/<digest>`: a SHA-256 checksum and the
+bytes behind it. Plans that hold the same kernel share it. Nothing in a file is executed by Python when it is loaded;
+damage means a slower start.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import stat
 import tempfile
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
 from trainer_cli.targets.cpu import processor
-from trainer_cli.targets.cpu.program import Unit
+from trainer_cli.targets.installed import installed_version
+
+if TYPE_CHECKING:
+    from trainer_cli.targets.cpu.program import Unit
 
 PACKAGE = Path(__file__).parent.parent.parent
 
@@ -64,11 +68,24 @@ def _is_private_folder(folder: Path) -> bool:
 @cache
 def _environment_digest() -> str:
     """A digest of everything besides the text that decides a unit's machine code."""
+    return _digest_of("targets/cpu", "ir")
+
+
+@cache
+def plan_environment() -> str:
+    """A digest of everything besides a graph and its inputs that decides a plan: the passes, which compute constants
+    with NumPy, the writers of kernels, and what decides the machine code of units."""
+    return _digest_of("targets/cpu", "ir", "compiler")
+
+
+def _digest_of(*folders: str) -> str:
+    """A digest of folders of the package, of the libraries that make code of them, and of the processor."""
     digest = hashlib.sha256()
-    for folder in ("targets/cpu", "ir"):
+    for folder in folders:
         for path in sorted((PACKAGE / folder).rglob("*.py")):
             digest.update(path.read_bytes())
-    names = [llvm.get_default_triple(), processor.name(), processor.flags(), version("numba"), version("llvmlite")]
+    versions = [f"{name} {installed_version(name)}" for name in ("numba", "llvmlite", "numpy")]
+    names = [llvm.get_default_triple(), processor.name(), processor.flags(), *versions]
     digest.update("\n".join(names).encode())
     return digest.hexdigest()
 
@@ -83,24 +100,24 @@ def symbol(name: str, digest: str) -> str:
     return f"{name}_{digest[:32]}"
 
 
-def read_unit(path: Path) -> bytes | None:
-    """The machine code of a file; None if there is none. Raises ValueError if there is one and it is damaged."""
+def read_entry(path: Path) -> bytes | None:
+    """The content of a file; None if there is none. Raises ValueError if there is one and it is damaged."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ValueError(str(error)) from error
-    checksum, code = content[:CHECKSUM_BYTES], content[CHECKSUM_BYTES:]
-    if hashlib.sha256(code).digest() != checksum:
+    checksum, kept = content[:CHECKSUM_BYTES], content[CHECKSUM_BYTES:]
+    if hashlib.sha256(kept).digest() != checksum:
         raise ValueError("it is not the file that was written")
-    return code
+    return kept
 
 
-def write_unit(path: Path, code: bytes) -> None:
-    """Write a unit's file as a whole: beside its place first, then by one rename. Raises OSError.
+def write_entry(path: Path, content: bytes) -> None:
+    """Write a file as a whole: beside its place first, then by one rename. Raises OSError.
 
-    Others may write the same unit at the same time: whoever comes last stays.
+    Others may write the same one at the same time: whoever comes last stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
@@ -108,7 +125,7 @@ def write_unit(path: Path, code: bytes) -> None:
     handle, beside = tempfile.mkstemp(prefix=".new-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
+            file.write(hashlib.sha256(content).digest() + content)
         os.replace(beside, path)
     except BaseException:
         with suppress(FileNotFoundError):

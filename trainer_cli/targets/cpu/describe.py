@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainer_cli.compiler.cost import operations_of, step_cost
-from trainer_cli.compiler.memory import Schedule, elements
+from trainer_cli.compiler.layout import elements
+from trainer_cli.compiler.memory import Schedule
 from trainer_cli.ir.graph import Graph
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainer_cli.compiler.cost import step_cost
-from trainer_cli.compiler.memory import Schedule
 from trainer_cli.compiler.program import Program
-from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Graph
+from trainer_cli.lazy import NDArray
 from trainer_cli.targets.cpu.aligned import aligned_floats
 from trainer_cli.targets.cpu.plan import Plan
-from trainer_cli.targets.cpu.plan_source import write_plan
 from trainer_cli.targets.cpu.processor import second_level_cache
 from trainer_cli.targets.cpu.threads import ThreadChoice, available_cores, thread_limit
 from trainer_cli.targets.target import Outputs, Slice, State, Totals
+
+if TYPE_CHECKING:
+    from trainer_cli.targets.cpu.plan_making import MadePlan
 
 
 class CpuTarget:
@@ -155,13 +155,18 @@ class CpuExecutable:
     def description(self) -> dict[str, Any]:
         from trainer_cli.targets.cpu.describe import describe
 
-        graph = self.program.train or self.program.evaluate or self.program.predict
-        return describe(graph, self._schedule(graph), self.threads)
+        return describe(self._shown, self._made.schedule, self.threads)
 
     @property
     def source(self) -> str:
-        graph = self.program.train or self.program.evaluate or self.program.predict
-        return write_plan(self._schedule(graph), self.program.input_leaves, "Training step.").text
+        return self._made.source.text
 
-    def _schedule(self, graph: Graph) -> Schedule:
-        return make_schedule(graph, self.batch_size, second_level_cache())
+    @property
+    def _shown(self) -> Graph:
+        return self.program.train or self.program.evaluate or self.program.predict
+
+    @cached_property
+    def _made(self) -> MadePlan:
+        from trainer_cli.targets.cpu.plan_making import make_plan
+
+        return make_plan(self._shown, self.batch_size, self.program.input_leaves, second_level_cache())

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.compiler.trace import InputSpec
-from trainer_cli.ir.graph import Graph, Value
-from trainer_cli.ir.ops.structure import static_size
+from trainer_cli.ir.graph import Graph
+from trainer_cli.lazy import NDArray
 from trainer_cli.targets.cpu.aligned import aligned_bytes
-from trainer_cli.targets.cpu.build import build
-from trainer_cli.targets.cpu.plan_source import RUNTIME, reads_bytes, write_plan
+from trainer_cli.targets.cpu.plan_record import InputPlace
 from trainer_cli.targets.cpu.processor import second_level_cache
-from trainer_cli.targets.cpu.program import Word
+from trainer_cli.targets.cpu.stored_plan import load_plan
 from trainer_cli.targets.cpu.threads import cores_from_here, spread
+from trainer_cli.targets.cpu.words import Word
 from trainer_cli.targets.target import Outputs, Totals
 
-STORED: Mapping[str, Any] = {"float": np.float32, "int": np.int32, "bool": np.uint8}
-"""The types of arrays that a plan reads, by the IR's types."""
-
+if TYPE_CHECKING:
+    from trainer_cli.compiler.memory import Schedule
+    from trainer_cli.targets.cpu.plan_making import MadePlan
+    from trainer_cli.targets.cpu.plan_source import PlanSource
 
 WORDS_APART = 16
 """Words of two cache lines, which processors fetch together: no thread writes into another one's."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a call did: steps, sums by name, and whether a loss that is no number ended it early."""
 
     steps: int
@@ -46,31 +45,45 @@ class Plan:
     def __init__(
         self, graph: Graph, batch_size: int, inputs: Mapping[str, InputSpec], what: str = "", *, use_cache: bool = True
     ) -> None:
-        self.inputs = inputs
-        self.schedule = make_schedule(graph, batch_size, second_level_cache())
-        self.source = write_plan(self.schedule, inputs, what)
-        addresses, self.from_cache = build([RUNTIME, *self.source.units], use_cache=use_cache)
-        program = self.source.program
-        self._program = np.array(program.words, dtype=np.int64)
-        for place, unit, name in program.functions:
+        cache = second_level_cache()
+        self._asked = (graph, batch_size, inputs, cache, what)
+        self.record, addresses, self.from_cache = load_plan(
+            graph, batch_size, inputs, cache, lambda: self._made, use_cache=use_cache
+        )
+        record = self.record
+        self._program = record.words.copy()
+        for place, unit, name in record.functions:
             self._program[place] = addresses[unit, name]
         words = (ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
-        self._entry = ctypes.CFUNCTYPE(None, *words)(addresses[RUNTIME, "run"])
-        layout = self.source.table
-        self.arena = aligned_bytes(self.schedule.arena)
+        self._entry = ctypes.CFUNCTYPE(None, *words)(addresses[record.runtime, "run"])
+        self.arena = aligned_bytes(record.arena)
         self._local = aligned_bytes(0)
         # Where it is given, thread 0 adds the ticks of every instruction at its place.
         self.ticks: NDArray[np.int64] | None = None
-        self._table = np.zeros(layout.size, dtype=np.int64)
+        self._table = np.zeros(record.table_size, dtype=np.int64)
         self._barrier = aligned_bytes(64).view(np.int64)
         self._status = aligned_bytes(64).view(np.int64)
-        self._totals = np.zeros(max((start + size for start, size in layout.totals.values()), default=1))
-        self._hyperparameters = np.zeros(max(1, len(layout.hyperparameters)))
-        self._constants = [
-            np.ascontiguousarray(value.attributes["value"], dtype=STORED[value.dtype]) for value in layout.constants
-        ]
-        for value, array in zip(layout.constants, self._constants, strict=True):
-            self._table[layout.constant_place(value)] = array.ctypes.data
+        self._totals = np.zeros(max((total.start + total.size for total in record.totals.values()), default=1))
+        self._hyperparameters = np.zeros(max(1, len(record.hyperparameters)))
+        for place, array in enumerate(record.constants, record.first_constant):
+            self._table[place] = array.ctypes.data
+
+    @cached_property
+    def _made(self) -> MadePlan:
+        """What the passes make of the graph, which a plan from the cache knows only when asked."""
+        from trainer_cli.targets.cpu.plan_making import make_plan
+
+        return make_plan(*self._asked)
+
+    @property
+    def schedule(self) -> Schedule:
+        """What the passes leave of the graph."""
+        return self._made.schedule
+
+    @property
+    def source(self) -> PlanSource:
+        """The text of the kernels and the program of a step."""
+        return self._made.source
 
     def run(
         self,
@@ -90,21 +103,21 @@ class Plan:
         `leaves` are weights and states, changed in place; `outputs` take the rows of batched outputs; totals go on from
         `before`. Raises KeyError for what is missing and ValueError for data that does not fit.
         """
-        layout, rows = self.source.table, np.ascontiguousarray(order, dtype=np.int32)
+        record, rows = self.record, np.ascontiguousarray(order, dtype=np.int32)
         # These arrays must live until the call is over: the table holds their addresses alone.
-        columns = {name: self._column(value, data[name], rows) for name, value in self._inputs().items()}
+        columns = {name: _column(name, known, data[name], rows) for name, known in record.inputs.items()}
         self._totals[:] = 0.0
         for name, total in (before or {}).items():
-            start, size = layout.totals[name]
+            start, size, _ = record.totals[name]
             self._totals[start : start + size] = total.ravel()
-        for name, place in layout.hyperparameters.items():
+        for name, place in record.hyperparameters.items():
             self._hyperparameters[place] = (hyperparameters or {})[name]
         self._barrier[:] = 0
         self._status[:] = 0
-        own = -(-self.source.slots // WORDS_APART) * WORDS_APART
+        own = -(-record.slots // WORDS_APART) * WORDS_APART
         memory = aligned_bytes(threads * own * 8).view(np.int64)
-        if len(self._local) < threads * self.schedule.local_size:
-            self._local = aligned_bytes(threads * self.schedule.local_size)
+        if len(self._local) < threads * record.local_size:
+            self._local = aligned_bytes(threads * record.local_size)
         words = {
             "arena": self.arena.ctypes.data,
             "barrier": self._barrier.ctypes.data,
@@ -115,47 +128,32 @@ class Plan:
             "hyperparameters": self._hyperparameters.ctypes.data,
             "totals": self._totals.ctypes.data,
             "status": self._status.ctypes.data,
-            "batch": self.schedule.batch_size,
+            "batch": record.batch_size,
             "program": self._program.ctypes.data,
             "program_end": len(self._program),
             "ticks": self.ticks.ctypes.data if self.ticks is not None else 0,
             "memory": memory.ctypes.data,
             "memory_size": own,
-            "table_size": layout.size,
-            "scalars": self.source.scalars,
-            "frame": self.source.frame,
+            "table_size": record.table_size,
+            "scalars": record.scalars,
+            "frame": record.frame,
             "local": self._local.ctypes.data,
-            "local_size": self.schedule.local_size,
+            "local_size": record.local_size,
         }
         for name, word in words.items():
             self._table[Word[name.upper()]] = word
-        for name, place in layout.data.items():
-            self._table[place] = columns[name].ctypes.data
-        for name, place in layout.leaves.items():
+        for name, known in record.inputs.items():
+            self._table[known.place] = columns[name].ctypes.data
+        for name, place in record.leaves.items():
             self._table[place] = leaves[name].ctypes.data
-        for name, place in layout.outputs.items():
+        for name, place in record.outputs.items():
             self._table[place] = outputs[name].ctypes.data if outputs is not None else 0
         self._start(threads)
         sums = {
-            name: self._totals[start : start + size].reshape(self._total_shape(name)).copy()
-            for name, (start, size) in layout.totals.items()
+            name: self._totals[start : start + size].reshape(shape).copy()
+            for name, (start, size, shape) in record.totals.items()
         }
         return Outcome(int(self._status[1]), sums, bool(self._status[0]))
-
-    def _inputs(self) -> dict[str, Value]:
-        return self.schedule.graph.leaves("input")
-
-    def _total_shape(self, name: str) -> tuple[int, ...]:
-        return tuple(map(int, self.schedule.graph.outputs[name].shape))
-
-    def _column(self, value: Value, array: NDArray[Any], rows: NDArray[np.int32]) -> NDArray[Any]:
-        """All rows of one input in the type that the plan reads, after a check that every row of the order exists."""
-        kind = np.uint8 if reads_bytes(value, self.inputs) else STORED[value.dtype]
-        if array.size != len(array) * static_size(value.shape):
-            raise ValueError(f"rows of `{value.name}` have shape {array.shape[1:]}, not {value.shape[1:]}")
-        if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < len(array):
-            raise ValueError(f"the order names rows that `{value.name}`, with {len(array)} rows, does not have")
-        return np.ascontiguousarray(array, dtype=kind)
 
     def _start(self, threads: int) -> None:
         """Run the entry point on every thread; the calling one is thread 0."""
@@ -179,3 +177,12 @@ class Plan:
             other.join()
         if failures:
             raise failures[0]
+
+
+def _column(name: str, known: InputPlace, array: NDArray[Any], rows: NDArray[np.int32]) -> NDArray[Any]:
+    """All rows of one input in the type that the plan reads, after a check that every row of the order exists."""
+    if array.size != len(array) * math.prod(known.shape):
+        raise ValueError(f"rows of `{name}` have shape {array.shape[1:]}, not {known.shape}")
+    if rows.size and not 0 <= int(rows.min()) <= int(rows.max()) < len(array):
+        raise ValueError(f"the order names rows that `{name}`, with {len(array)} rows, does not have")
+    return np.ascontiguousarray(array, dtype=known.dtype)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from trainer_cli.compiler.chunk import row_bytes
 from trainer_cli.compiler.kernels import Kernel, LoopPlan, storage
-from trainer_cli.compiler.memory import ITEM_SIZE, Schedule
+from trainer_cli.compiler.layout import ITEM_SIZE
+from trainer_cli.compiler.memory import Schedule
 from trainer_cli.compiler.partition import BufferKey, LeafBuffer, Split, TotalBuffer, buffer_of
 from trainer_cli.compiler.trace import InputSpec
 from trainer_cli.ir.graph import Value
@@ -21,9 +22,10 @@ from trainer_cli.ir.primitive import IRError
 from trainer_cli.targets.cpu.expressions import Steps
 from trainer_cli.targets.cpu.kernel_source import KernelSource, write_kernel
 from trainer_cli.targets.cpu.parts import steps_of_parts
-from trainer_cli.targets.cpu.program import Argument, Export, Move, Program, Sharing, Unit, Word, double_word
+from trainer_cli.targets.cpu.program import Argument, Export, Move, Program, Sharing, Unit, double_word
 from trainer_cli.targets.cpu.scalar_source import write_scalars
 from trainer_cli.targets.cpu.steps import rows_apart
+from trainer_cli.targets.cpu.words import Word
 from trainer_cli.targets.cpu.writer import KERNEL_HEAD
 
 _ROWS = ("int*", "byte*")

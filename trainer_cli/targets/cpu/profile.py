@@ -32,7 +32,7 @@ def profile(plan: Plan, run: Callable[[], int], rounds: int = 10) -> list[CallTi
     """
     found, seconds, steps = [], 0.0, 0
     for _ in range(rounds):
-        plan.ticks = np.zeros(len(plan.source.program.words), dtype=np.int64)
+        plan.ticks = np.zeros(len(plan.record.words), dtype=np.int64)
         began = time.perf_counter()
         try:
             count = run()
@@ -47,5 +47,5 @@ def profile(plan: Plan, run: Callable[[], int], rounds: int = 10) -> list[CallTi
     fastest, average = rows.min(axis=0) * tick, rows.mean(axis=0) * tick
     return [
         CallTime(label, float(fastest[place]), float(average[place]))
-        for place, label in sorted(plan.source.program.labels.items())
+        for place, label in sorted(plan.record.labels.items())
     ]

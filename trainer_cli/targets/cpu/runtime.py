@@ -39,8 +39,9 @@ from trainer_cli.targets.cpu.intrinsics import (
 )
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.mathematics import floor, sqrt
-from trainer_cli.targets.cpu.program import Operation, Sharing, Word
+from trainer_cli.targets.cpu.program import Operation, Sharing
 from trainer_cli.targets.cpu.randomness import random_uniform
+from trainer_cli.targets.cpu.words import Word
 
 __all__ = [
     "INFINITY",

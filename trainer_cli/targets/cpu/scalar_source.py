@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.primitive import IRError
 from trainer_cli.targets.cpu.expressions import BINARY, Lines, number_text
-from trainer_cli.targets.cpu.program import Word
+from trainer_cli.targets.cpu.words import Word
 
 _SCALARS = {
     "add": "{0} + {1}",

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainer_cli.compiler.program import LOSS_TOTAL, Program
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Value, reachable
+from trainer_cli.lazy import NDArray
 from trainer_cli.targets.reference.executable import batch_leaves
 from trainer_cli.targets.reference.interpreter import evaluate
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainer_cli.compiler.program import LOSS_TOTAL, Program
 from trainer_cli.data.source import Split
 from trainer_cli.ir.graph import Graph
+from trainer_cli.lazy import NDArray
 from trainer_cli.targets.reference.interpreter import evaluate
 from trainer_cli.targets.target import Outputs, Slice, State, Totals
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from trainer_cli.ir.evaluation import run
 from trainer_cli.ir.graph import LEAVES, Value, reachable
 from trainer_cli.ir.primitive import Array, Context
+from trainer_cli.lazy import DTypeLike
 
 
 def evaluate(
