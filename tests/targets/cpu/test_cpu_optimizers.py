@@ -92,3 +92,16 @@ def test_another_number_needs_no_other_plan(name: str) -> None:
         return given / 2 if isinstance(given, float) else given
 
     assert source(changed(PLAIN[name])) == source(PLAIN[name])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "count"), [("adam", 2), ("rmsprop", 2), ("adagrad", 2), ("nadam", 2), ("adamax", 0), ("sgd", 0)]
+)
+def test_weights_are_divided_by_square_roots_without_a_division(optimizer: str, count: int) -> None:
+    """Those of the kernel and of the bias; a row of a normalization, which has a number for each row, divides."""
+    layers = [{"type": "layer_normalization", "scale": False, "center": False}, {"type": "dense", "units": 20}]
+    compiled = program(layers, optimizer={"type": optimizer, "learning_rate": 0.01})
+    assert compiled.train is not None
+    text = write_plan(make_schedule(compiled.train, BATCH_SIZE), {}).text
+    body = text[text.index("def ") :]
+    assert body.count(" * reciprocal(") == count

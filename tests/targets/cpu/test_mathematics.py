@@ -149,6 +149,19 @@ def test_the_error_function_shares_the_exponential_of_its_derivative() -> None:
     assert len(re.findall(r" = shl i32 %\S+, 23", run.llvm())) == 1
 
 
+def test_reciprocals_are_rounded_once() -> None:
+    rng = np.random.default_rng(0)
+    x = np.exp(rng.uniform(math.log(SMALLEST_NORMAL) + 1e-6, math.log(1e38), 400_000)).astype(np.float32)
+    exact = 1 / x.astype(np.float64)
+    # Of the largest numbers it is below the normal range.
+    normal = exact >= SMALLEST_NORMAL
+    error = np.abs(apply("reciprocal", x) - exact)[normal] / np.spacing(exact[normal].astype(np.float32))
+    assert error.max() <= (0.51 if has_fused_multiply_add() else 2.0)
+    above = apply("reciprocal", [1e38, 3e38, INF])
+    assert ((above >= 0) & (above < 1.2e-38)).all()
+    assert np.isnan(apply("reciprocal", [NAN])).all()
+
+
 def test_single_instructions() -> None:
     x = np.array([-INF, -2.5, -1.0, -0.0, 0.0, 0.3, 1.0, 2.5, 16.0, INF, NAN], np.float32)
     with np.errstate(all="ignore"):

@@ -25,7 +25,9 @@ from trainer_cli.targets.cpu.program import Export, Unit
 KERNEL_HEAD = """import math
 
 from trainer_cli.targets.cpu.convolution import convolution, kernel_gradient
-from trainer_cli.targets.cpu.mathematics import cos, erf, exp, expm1, log, log1p, logistic, power, sin, tanh
+from trainer_cli.targets.cpu.mathematics import (
+    cos, erf, exp, expm1, log, log1p, logistic, power, reciprocal, sin, tanh,
+)
 from trainer_cli.targets.cpu.runtime import (
     INFINITY, NAN, add_up, double_bits, double_pointer, float32, float64, floor, inline_attributes, int32, int64,
     kernel_attributes, larger, linked, offset, product, random_uniform, sign, sqrt, stack_floats, tiles, uint8,
