@@ -3,9 +3,9 @@
     python benchmarks/bench.py [PART …] [--peers PYTHON …] [--workload NAME …] [--rounds N] [--page]
 
 Parts: `race` (a step of every workload beside the peers), `startup` (whole processes), `growth` (against batch and
-width), `memory`, `profiles` (the kernels of every workload). All of them if none is named. `--peers` names an
-interpreter that has some of torch, jax, keras, tensorflow and scikit-learn; several may be given, and what none of them
-has is said to be missing.
+width), `memory`, `products` (of matrices, beside NumPy's BLAS), `barrier` (of threads), `profiles` (the kernels of
+every workload). All of them if none is named. `--peers` names an interpreter that has some of torch, jax, keras,
+tensorflow and scikit-learn; several may be given, and what none of them has is said to be missing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import growth
 import memory
+import products
 import race
 import startup
 from contestants import OURS, ROOT, cores, find_peers
@@ -29,7 +30,7 @@ from peers import NEEDS
 from projects import trainer, write_project
 from workloads import WORKLOADS
 
-PARTS = ("race", "startup", "growth", "memory", "profiles")
+PARTS = ("race", "startup", "growth", "memory", "products", "barrier", "profiles")
 RESULTS = ROOT / "benchmarks" / "results"
 LIBRARIES = ("numpy", "numba", "llvmlite")
 
@@ -76,6 +77,13 @@ def measure(part, results, options, peers, keep):
     own = results.setdefault(part, {})
     if part == "startup":
         own.update(startup.measure(peers, options.rounds))
+    elif part == "products":
+        own.update(products.measure(options.rounds, options.shape))
+    elif part == "barrier":
+        # Loads the compiler, which other parts have no need of.
+        import barrier
+
+        own.update(barrier.measure(options.rounds))
     elif part == "growth":
         for name in growth.SWEEPS:
             print(f"{name}: {growth.SWEEPS[name][0]}", flush=True)
@@ -102,6 +110,7 @@ def parsed():
     parser.add_argument("--rounds", type=int, default=9, help="turns of every contestant [9]")
     parser.add_argument("--seconds", type=float, default=0.1, help="the least that a turn lasts [0.1]")
     parser.add_argument("--limit", type=int, help="the largest batch and width of `growth`")
+    parser.add_argument("--shape", action="append", metavar="nn:ROWSxDEPTHxCOLUMNS", help="one of `products` [all]")
     parser.add_argument("--output", type=Path, help="where the results go [benchmarks/results/TIME.json]")
     parser.add_argument("--page", action="store_true", help="write docs/performance.md from the results")
     options = parser.parse_args()

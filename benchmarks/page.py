@@ -12,9 +12,10 @@ import re
 import sys
 
 import growth
+import products
 import race
 from contestants import OURS, ROOT
-from drawing import growth_chart
+from drawing import growth_chart, share_chart
 from startup import BARE
 from workloads import WORKLOADS
 
@@ -23,6 +24,7 @@ from trainer_cli.training.checkpoints import write_atomically
 PAGE = ROOT / "docs" / "performance.md"
 PICTURES = ROOT / "docs" / "pictures"
 RESULTS = ROOT / "benchmarks" / "results"
+PRODUCTS = "products.svg"
 MARK = re.compile(r"<!-- bench: (?P<what>[\w -]+) -->\n.*?<!-- end -->", re.DOTALL)
 _KERNELS = 16
 """Lines of a profile that are shown."""
@@ -126,17 +128,63 @@ def growth_lines(results):
     return "\n".join(shown).rstrip("\n")
 
 
+def product_lines(results):
+    """What the products reach in a sentence, as a picture and as a table."""
+    own = results["products"]
+    rows = [
+        [
+            products.name(shape),
+            *(f"{shape[key]:.0f}" for key in ("peak", "ours", "blas")),
+            *(f"{shape[key]:.0%}" for key in ("ours_of_peak", "blas_of_peak")),
+            f"{shape['ours_of_blas']:.2f}",
+            mark(shape["ours_of_peak"] >= own["reach"]),
+        ]
+        for shape in own["shapes"]
+    ]
+    ratios = ["trainer / peak", "BLAS / peak", "trainer / BLAS", f"≥ {own['reach']:.0%} of the peak"]
+    columns = ["GFLOP/s", "peak", "trainer", "BLAS", *ratios]
+    title = f"![Products as shares of the kernel's peak](pictures/{PRODUCTS})"
+    return "\n\n".join([products.summary(own), title, table(columns, rows), provenance(results, own["turns"], "turns")])
+
+
+def barrier_table(results):
+    """A barrier by the number of threads; without reach where threads share cores."""
+    own = results["barrier"]
+    rows = []
+    for each in own["threads"]:
+        asked = 1 < each["threads"] <= own["cores"]
+        reach = f"≤ {own['reach']:.0f} µs {mark(each['median'] <= own['reach'])}" if asked else ""
+        rows.append([f"{each['threads']}", *(f"{each[key]:.3f}" for key in ("median", "least")), reach])
+    columns = [f"threads, on {own['cores']} cores", "µs, median", "µs, least", "reach"]
+    return f"{table(columns, rows)}\n\n{provenance(results, own['calls'], 'calls')}"
+
+
+def provenance(results, count, what):
+    """Where and when a part was measured that may come from another run than the rest of the page."""
+    machine = results["machine"]
+    load = f"load at the start {machine['load']:.2f}"
+    return f"{count} {what}; {machine['processor']}, {machine['cores']} cores, {results['time']}, {load}."
+
+
 def picture_name(sweep):
     return f"growth-{sweep}.svg"
 
 
 def write_pictures(results):
-    """A picture of every sweep that has points."""
+    """A picture of every sweep that has points, and of the products."""
     for name, own in results.get("growth", {}).items():
         lines = {who: {int(n): value for n, value in line.items()} for who, line in own["contestants"].items()}
         if lines:
             drawn = growth_chart(own["title"], lines, own["what"], "µs per step")
             write_atomically(PICTURES / picture_name(name), drawn.encode())
+    if results.get("products"):
+        own = results["products"]
+        rows = {
+            products.name(shape): {"trainer": shape["ours_of_peak"], "NumPy's BLAS": shape["blas_of_peak"]}
+            for shape in own["shapes"]
+        }
+        drawn = share_chart("Products of one core", rows, "share of the kernel's peak", own["reach"])
+        write_atomically(PICTURES / PRODUCTS, drawn.encode())
 
 
 def profile_block(results, name):
@@ -166,6 +214,8 @@ BLOCKS = {
     "startup": ("startup", startup_table),
     "memory": ("memory", memory_table),
     "growth": ("growth", growth_lines),
+    "products": ("products", product_lines),
+    "barrier": ("barrier", barrier_table),
 }
 """The blocks of the page: the part of the results that each needs, and what writes it."""
 

@@ -25,8 +25,9 @@ def result(ours, peer, crowded):
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory, root):
     path = tmp_path_factory.mktemp("bench") / "results.json"
-    parts = ["race", "startup", "growth", "memory", "profiles"]
+    parts = ["race", "startup", "growth", "memory", "products", "barrier", "profiles"]
     arguments = [*parts, "--workload", "tiny", "--rounds", "1", "--seconds", "0.01", "--limit", "2"]
+    arguments += ["--shape", "nn:31x100x50", "--shape", "nt:8x16x32"]
     command = [sys.executable, "benchmarks/bench.py", *arguments, "--output", str(path)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, env={**os.environ})
     assert done.returncode == 0, done.stderr
@@ -82,6 +83,27 @@ def test_memory_and_kernels_are_in_the_results(measured):
 
 
 @pytest.mark.slow
+def test_products_are_measured_beside_their_peak_and_blas(measured):
+    shapes = measured[1]["products"]["shapes"]
+    found = [(own["layout"], own["rows"], own["depth"], own["columns"]) for own in shapes]
+    assert found == [("nn", 31, 100, 50), ("nt", 8, 16, 32)]
+    for own in shapes:
+        assert min(own[key] for key in ("peak", "ours", "blas", "blas_of_peak", "ours_of_blas")) > 0
+        assert 0 < own["ours_of_peak"] < 2  # never far over what the kernel can, however busy the machine is
+
+
+@pytest.mark.slow
+def test_a_barrier_is_measured_on_one_core_and_with_more_threads_than_cores(measured):
+    from contestants import cores
+
+    own = measured[1]["barrier"]
+    assert [each["threads"] for each in own["threads"]] == sorted({1, 2, cores(), 2 * cores()})
+    assert all(0 < each["least"] <= each["median"] for each in own["threads"])
+    # Alone nobody waits.
+    assert own["threads"][0]["least"] < min(each["least"] for each in own["threads"][1:])
+
+
+@pytest.mark.slow
 def test_the_page_takes_over_what_was_measured_and_keeps_the_rest(measured, root):
     import page
 
@@ -90,12 +112,56 @@ def test_the_page_takes_over_what_was_measured_and_keeps_the_rest(measured, root
     assert "](pictures/growth-batch.svg)" in after
     assert "| tiny: 64-32-10, batch 32 |" in after
     assert measured[1]["machine"]["processor"] in after
+    assert "| nn 31 × 100 × 50 |" in after
+    assert "](pictures/products.svg)" in after
     assert page.MARK.sub("", after) == page.MARK.sub("", before)
     # What was not measured stays as it was.
     others = [
         [block[0] for block in page.MARK.finditer(text) if block["what"] == "profile big"] for text in (before, after)
     ]
     assert others[0] == others[1] != []
+
+
+def product(ours, blas, peak=100.0):
+    shape = {"layout": "nn", "rows": 31, "depth": 100, "columns": 50, "ours": ours, "blas": blas, "peak": peak}
+    return {**shape, "ours_of_peak": ours / peak, "blas_of_peak": blas / peak, "ours_of_blas": ours / blas}
+
+
+def beside(**parts):
+    return {"machine": {"processor": "a processor", "cores": 2, "load": 0.5}, "time": "2026-01-01 00:00 UTC", **parts}
+
+
+def test_products_that_miss_the_peak_are_marked():
+    import page
+    import products
+
+    own = {"turns": 9, "reach": 0.85, "shapes": [product(90.0, 60.0), product(84.0, 120.0), product(60.0, 50.0)]}
+    assert products.summary(own) == (
+        "1 of 3 shapes reach 85% of the peak, and 2 are at least as fast as BLAS; "
+        "the medians are 84% of the peak and 1.20 × BLAS."
+    )
+    lines = page.product_lines(beside(products=own))
+    assert "| nn 31 × 100 × 50 | 100 | 90 | 60 | 90% | 60% | 1.50 | ✓ |" in lines
+    assert lines.count("✗ missed") == 2
+
+
+def test_only_threads_that_have_cores_are_asked_for_fast_barriers():
+    import page
+
+    times = {1: 0.002, 2: 1.5, 4: 8.0}
+    threads = [{"threads": number, "median": time, "least": time} for number, time in times.items()]
+    lines = page.barrier_table(beside(barrier={"cores": 2, "calls": 20, "reach": 1.0, "threads": threads}))
+    assert "| 2 | 1.500 | 1.500 | ≤ 1 µs ✗ missed |" in lines
+    assert lines.count("missed") == 1
+
+
+def test_parts_that_were_measured_alone_leave_the_others_as_they_are(root):
+    import page
+
+    before = (root / "docs" / "performance.md").read_text(encoding="utf-8")
+    after = page.rewritten(before, beside(products={"turns": 9, "reach": 0.85, "shapes": [product(1.0, 2.0)]}))
+    blocks = [{block["what"]: block[0] for block in page.MARK.finditer(text)} for text in (before, after)]
+    assert {what for what in blocks[0] if blocks[0][what] != blocks[1][what]} == {"products"}
 
 
 def test_every_workload_has_a_section_on_the_page(root):
@@ -165,3 +231,20 @@ def test_a_chart_is_a_picture_with_a_line_for_each_contestant():
     assert len(drawn) == len(lines)
     heights = [float(point.split(",")[1]) for point in drawn[0].get("points").split()]
     assert heights == sorted(heights, reverse=True)
+
+
+def test_a_chart_of_shares_has_a_dot_for_each_contestant_of_each_row():
+    from drawing import share_chart
+
+    rows = {"nn 1 × 2 × 3": {"trainer": 0.9, "BLAS": 0.4}, "tn 4 × 5 × 6": {"trainer": 1.02, "BLAS": 0.8}}
+    tree = ElementTree.fromstring(share_chart("products", rows, "share", 0.85))
+    dots = [dot for dot in tree.iter("{http://www.w3.org/2000/svg}circle") if len(dot)]
+    across = {dot[0].text: float(dot.get("cx")) for dot in dots}
+    assert sorted(across, key=across.get) == [
+        "BLAS, nn 1 × 2 × 3: 40%",
+        "BLAS, tn 4 × 5 × 6: 80%",
+        "trainer, nn 1 × 2 × 3: 90%",
+        "trainer, tn 4 × 5 × 6: 102%",
+    ]
+    assert max(across.values()) < float(tree.get("width"))
+    assert "85%" in [text.text for text in tree.iter("{http://www.w3.org/2000/svg}text")]
