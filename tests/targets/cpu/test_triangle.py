@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from trainer_cli.targets.cpu import gemm
+from trainer_cli.targets.cpu.contraction import Triangle
 from trainer_cli.targets.cpu.intrinsics import float_pointer
 from trainer_cli.targets.cpu.linking import linked
-from trainer_cli.targets.cpu.triangle import Triangle
 
 FAR = 200
 SIZES = (1, 7, 8, 9, 31, 33, 64, 130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from trainer_cli.compiler.kernels import storage
 from trainer_cli.ir.graph import Value
@@ -31,6 +32,15 @@ class Axis:
         if not self.batched:
             return str(self.extent)
         return rows if self.extent == 1 else f"{rows} * {self.extent}"
+
+
+class Triangle(StrEnum):
+    """Row i of A has no terms behind the i-th (`ENDS`), none before it (`BEGINS`), or C is not needed to the right of
+    column i (`RESULT`), where it is set to zero."""
+
+    ENDS = "ends"
+    BEGINS = "begins"
+    RESULT = "result"
 
 
 @dataclass

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainer_cli.targets.cpu.contraction import Triangle
 from trainer_cli.targets.cpu.intrinsics import inline_attributes, offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import PANEL, Block, register_block
 from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, panel_copy, tile_copy, tile_product
-from trainer_cli.targets.cpu.triangle import Triangle, triangle_product
+from trainer_cli.targets.cpu.triangle import triangle_product
 
 __all__ = ["PANEL", "product", "store_epilogue", "tiles"]
 

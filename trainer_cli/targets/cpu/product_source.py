@@ -6,9 +6,8 @@ from trainer_cli.compiler.kernels import is_tiled, storage
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.products import label_extents, labels, shared_label
 from trainer_cli.ir.primitive import BATCH, IRError
-from trainer_cli.targets.cpu.contraction import Axis, MatrixProduct, is_shared, matrix_product
+from trainer_cli.targets.cpu.contraction import Axis, MatrixProduct, Triangle, is_shared, matrix_product
 from trainer_cli.targets.cpu.expressions import Lines, linear_index
-from trainer_cli.targets.cpu.triangle import Triangle
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter
 
 

@@ -6,20 +6,11 @@ not needed: the sums have the same bits.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
+from trainer_cli.targets.cpu.contraction import Triangle
 from trainer_cli.targets.cpu.intrinsics import inline_attributes, offset
 from trainer_cli.targets.cpu.linking import linked
-
-
-class Triangle(StrEnum):
-    """Row i of A has no terms behind the i-th (`ENDS`), none before it (`BEGINS`), or C is not needed to the right of
-    column i (`RESULT`), where it is set to zero."""
-
-    ENDS = "ends"
-    BEGINS = "begins"
-    RESULT = "result"
 
 
 def triangle_product(multiply: Any, kind: Triangle, width: int, rows: int, a_depth: int, b_depth: int) -> Any:
