@@ -20,7 +20,7 @@ ELSEWHERE = MAPPED | {"reshape", "project", "stop_gradient"}
 
 def recompute(graph: Graph) -> Graph:
     """A new graph computing the same outputs and updates; the same one if nothing is computed again."""
-    again = _recomputed(graph)
+    again = _Finder(graph).again
     if not again:
         return graph
 
@@ -30,10 +30,6 @@ def recompute(graph: Graph) -> Graph:
         return operands[0].graph.emit(value.op, operands, **value.attributes, recomputed=True)
 
     return rewritten(graph, rewrite)
-
-
-def _recomputed(graph: Graph) -> set[Value]:
-    return _Finder(graph).again
 
 
 class _Finder:

@@ -12,7 +12,7 @@ from trainer_cli.targets.cpu.contraction import Triangle
 from trainer_cli.targets.cpu.intrinsics import inline_attributes, offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import PANEL, Block, register_block
-from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, panel_copy, tile_copy, tile_product
+from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, ROWS_OF_A_COPY, panel_copy, tile_copy, tile_product
 from trainer_cli.targets.cpu.triangle import triangle_product
 
 __all__ = ["PANEL", "product", "store_epilogue", "tiles"]
@@ -30,8 +30,6 @@ WIDE_FLOATS = 1 << 15
 # Rows of A are then copied panel by panel, if there are so many tiles or terms to use the copy.
 TILES_OF_A_COPY = 5
 TERMS_OF_A_COPY = 128
-# Rows of a triangle that use one copy of a tile of B.
-ROWS_OF_A_COPY = 4 * PANEL
 # Floats of a copy: 256 KiB of the second-level cache.
 PANEL_FLOATS = 1 << 16
 
@@ -52,7 +50,7 @@ def product(
     """A jitted `f(begin, end, depth, a, b, arguments)` that computes rows begin … end - 1 of every column.
 
     All keywords are constants of the compilation; strides count elements. With `depth` given, the argument of that
-    name is ignored. With `in_tiles`, B is what `tiles` makes of it. `triangle` is a kind of `triangle.Triangle`: then
+    name is ignored. With `in_tiles`, B is what `tiles` makes of it. `triangle` is a `contraction.Triangle`; then
     row 0 is the first one of the square, wherever begin is. For each finished tile, of up to ROW_BLOCK rows,
     `epilogue(row, column, rows, columns, tile, tile_stride, arguments)` is called once, with a constant for `columns`.
     No bit of C depends on begin, end or the vector width.

@@ -100,35 +100,33 @@ def tile_product(
                 arguments = [rows, column, count, builder.gep(a, [factor]), b_rows, b_step]
                 builder.call(panel, [*arguments, builder.gep(tile, [place]), resume])
 
+        def by_parts(most: int, step: int, multiply: Any) -> None:
+            """Go through the depth in parts: `multiply(start, count, rows of B, resume)` for each."""
+            # A depth of 0 still has a part, an empty one, that sets the tile to zero.
+            above = builder.select(builder.icmp_signed(">", depth, constant(0)), depth, constant(1))
+            with loop(builder, constant(0), above, most) as start:
+                left = builder.sub(depth, start)
+                count = builder.select(builder.icmp_signed("<", left, constant(most)), left, constant(most))
+                source = builder.gep(b_tile, [builder.mul(start, constant(step))])
+                multiply(start, count, source, builder.or_(resumes, builder.icmp_signed(">", start, constant(0))))
+
         def in_place() -> None:
             step = block.width if in_tiles else b_depth
-            # A depth of 0 still has a part, an empty one, that sets the tile to zero.
-            above = builder.select(builder.icmp_signed(">", depth, constant(0)), depth, constant(1))
-            with loop(builder, constant(0), above, DEPTH_IN_PLACE) as start:
-                left = builder.sub(depth, start)
-                small = builder.icmp_signed("<", left, constant(DEPTH_IN_PLACE))
-                count = builder.select(small, left, constant(DEPTH_IN_PLACE))
-                source = builder.gep(b_tile, [builder.mul(start, constant(step))])
-                resume = builder.or_(resumes, builder.icmp_signed(">", start, constant(0)))
+
+            def multiply(start: Any, count: Any, source: Any, resume: Any) -> None:
                 panels(start, count, source, constant(step), resume)
 
+            by_parts(DEPTH_IN_PLACE, step, multiply)
+
         def by_packing() -> None:
-            pack = separate_function(
-                module,
-                "pack_tile",
-                [_INDEX, _INDEX, _POINTER, _POINTER],
-                pack_writer(block, columns, b_depth, b_column),
-            )
-            # A depth of 0 still has a part, an empty one, that sets the tile to zero.
-            above = builder.select(builder.icmp_signed(">", depth, constant(0)), depth, constant(1))
-            with loop(builder, constant(0), above, DEPTH_BLOCK) as start:
-                left = builder.sub(depth, start)
-                small = builder.icmp_signed("<", left, constant(DEPTH_BLOCK))
-                count = builder.select(small, left, constant(DEPTH_BLOCK))
-                source = builder.gep(b_tile, [builder.mul(start, constant(b_depth))])
+            kinds = [_INDEX, _INDEX, _POINTER, _POINTER]
+            pack = separate_function(module, "pack_tile", kinds, pack_writer(block, columns, b_depth, b_column))
+
+            def multiply(start: Any, count: Any, source: Any, resume: Any) -> None:
                 builder.call(pack, [column, count, source, packed])
-                resume = builder.or_(resumes, builder.icmp_signed(">", start, constant(0)))
                 panels(start, count, packed, constant(block.width), resume)
+
+            by_parts(DEPTH_BLOCK, b_depth, multiply)
 
         if in_tiles:
             in_place()
