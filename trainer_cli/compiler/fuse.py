@@ -51,6 +51,7 @@ def fuse(graph: Graph) -> Fusion:
     fuser = _Fuser(graph)
     fuser.merge_along_edges()
     fuser.merge_siblings()
+    fuser.merge_joins()
     return fuser.finish()
 
 
@@ -168,6 +169,23 @@ class _Fuser:
                         a, b = sorted((first, second), key=self.rank.__getitem__)
                         if a.root is None and b.root is None:
                             self.try_merge(a, b)
+
+    def merge_joins(self) -> None:
+        """Let a kernel put together what it computes, where that is all that another kernel would do."""
+        for value in self.order:
+            join = self.home.get(value)
+            if value.op != "concatenate" or join is None or join.computed != [value]:
+                continue
+            homes = {self.home.get(part) for part in value.operands}
+            (home, *others) = homes
+            if home is None or others or home is join or home.root is not None or home.outer is not None:
+                continue
+            one, two = self.number[home], self.number[join]
+            fits = home.domain[:1] == (BATCH,) and all(part.shape == home.domain for part in value.operands)
+            if fits and not self._needs_between(one, two):
+                self._absorb(home, join, home.domain, None)
+                home.body.remove(value)
+                home.joins.append(value)
 
     def try_merge(self, first: Kernel, second: Kernel) -> bool:
         """Merge two kernels if the result is one loop nest and nothing has to run between them."""

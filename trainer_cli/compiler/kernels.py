@@ -56,8 +56,9 @@ class Kernel:
     `domain` is the shape that is looped over. With `outer` set, the first `outer` axes are rows: values of the shape
     `domain[:outer]` are one number per row, and reductions over the axes behind it are made row by row.
     `stores` are values kept in buffers, `updates` values written into weights and states by name, `totals` values
-    added to the epoch's totals by name. `reads` are the stored values and leaves that the kernel loads. `inner` holds
-    the kernels of a loop's body.
+    added to the epoch's totals by name. `reads` are the stored values and leaves that the kernel loads. `joins` are
+    concatenations of values that the kernel computes: it stores each part where it belongs in them. `inner` holds the
+    kernels of a loop's body.
     """
 
     domain: Shape
@@ -68,6 +69,7 @@ class Kernel:
     updates: list[tuple[Value, str]] = field(default_factory=list)
     totals: list[tuple[Value, str]] = field(default_factory=list)
     reads: list[Value] = field(default_factory=list)
+    joins: list[Value] = field(default_factory=list)
     inner: LoopPlan | None = None
 
     @property

@@ -1,7 +1,8 @@
 """The simplify pass: a graph in, a smaller graph with the same outputs and updates out.
 
 One walk in order does all: what no root needs is not visited, equal values are merged, scalars of constants are
-computed, identities removed, elementwise work moved in front of broadcasts, reductions over everything split in two.
+computed, identities removed, elementwise work moved in front of broadcasts, reductions over everything split in two,
+sums of parts with zeros around them put together.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from trainer_cli.lazy import np
 
 # Results that do not change when an elementwise primitive is computed before its operand is repeated.
 _ELEMENTWISE = "elementwise"
+
+_MOST_PARTS = 64
+"""Terms of a sum that are looked at: the search is made for each of them."""
 
 
 def simplify(graph: Graph) -> Graph:
@@ -53,7 +57,7 @@ def _rewrite(graph: Graph, known: dict[Hashable, Value], value: Value, operands:
     start = len(graph.values)
     simpler = _identity(value.op, operands, value.attributes) or _pushed(graph, known, value, operands)
     if simpler is None:
-        simpler = _reduced(graph, known, value, operands)
+        simpler = _reduced(graph, known, value, operands) or _joined(graph, value, operands)
     if simpler is not None:
         return _merged(known, simpler) if simpler.index >= start else simpler
     folded = _folded(graph, value, operands)
@@ -209,6 +213,44 @@ def _reduction(graph: Graph, known: dict[Hashable, Value], like: Value, operand:
     """A reduction like another one in the form that kernels have, merged with an equal one."""
     value = graph.emit(like.op, (operand,), **{**like.attributes, "axes": axes})
     return _merged(known, _reduced(graph, known, value, (operand,)) or value)
+
+
+def _joined(graph: Graph, value: Value, operands: tuple[Value, ...]) -> Value | None:
+    """A sum of parts with zeros around them, which fill an axis together, as one behind the other.
+
+    That is the adjoint of a value that was cut into slices, such as the gates of an LSTM.
+    """
+    if value.op != "add":
+        return None
+    parts, waiting = list[Value](), list(operands)
+    while waiting:
+        term = waiting.pop()
+        if term.op == "add":
+            waiting += term.operands
+        elif term.op == "pad" and len(parts) < _MOST_PARTS:
+            parts.append(term)
+        else:
+            return None
+    axes = {axis for part in parts for axis, (low, high) in enumerate(_margins(part)) if low or high}
+    between = any(any(part.attributes["interior"]) or part.attributes["fill"] != 0 for part in parts)
+    if len(axes) != 1 or between:
+        return None
+    (axis,) = axes
+    parts.sort(key=lambda part: _margins(part)[axis][0])
+    stop = 0
+    for part in parts:
+        low, high = _margins(part)[axis]
+        if low != stop:
+            return None
+        stop = int(value.shape[axis]) - high  # type: ignore[call-overload]
+    if stop != value.shape[axis]:
+        return None
+    return graph.emit("concatenate", [part.operands[0] for part in parts], axis=axis)
+
+
+def _margins(pad: Value) -> list[tuple[int, int]]:
+    """What a pad puts before and behind its operand, by axes."""
+    return list(zip(pad.attributes["low"], pad.attributes["high"], strict=True))
 
 
 def _folded(graph: Graph, value: Value, operands: tuple[Value, ...]) -> Value | None:

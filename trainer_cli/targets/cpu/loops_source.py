@@ -129,7 +129,7 @@ def _loop_axes(kernel: Kernel, replicated: dict[Value, bool], lies_apart: bool) 
     A group's loop is named after its last axis. Axes of extent 1 need no loop. Where rows lie apart, the first axis has
     a loop of its own.
     """
-    named = any(value.op in MAPPED or reads_counter(value) for value in kernel.body)
+    named = bool(kernel.joins) or any(value.op in MAPPED or reads_counter(value) for value in kernel.body)
     reads = [access.coordinates or () for value in kernel.body for access in reads_of(value, replicated)]
     groups: list[list[int]] = []
     for axis, extent in enumerate(kernel.domain):

@@ -134,6 +134,8 @@ class KernelWriter:
                 there = self.place(value, coordinates) if value in self.apart else place
                 stored = stored_form(value, elements.local[value])
                 self.lines.add(f"{self.pointer_of(value)}[{there}] = {stored}")
+        for value in self.kernel.joins:
+            self._write_parts(elements, value)
         for value, name in self.kernel.updates:
             if value.shape == shape and (value in elements.local or not self.computes(value)):
                 read = elements.read(value, coordinates)
@@ -142,6 +144,16 @@ class KernelWriter:
             if value.shape == shape and (value in elements.local or not self.computes(value)):
                 read = elements.read(value, coordinates)
                 self.lines.add(f"{self.pointer(TotalBuffer(name))}[{place}] += {read}")
+
+    def _write_parts(self, elements: Elements, join: Value) -> None:
+        """Store the parts of a concatenation, computed at the current element, where each belongs."""
+        axis, start = join.attributes["axis"], 0
+        for part in join.operands:
+            coordinates = list(identity_coordinates(part.shape))
+            coordinates[axis] = f"({coordinates[axis]} + {start})"
+            there = self.place(join, tuple(coordinates))
+            self.lines.add(f"{self.pointer_of(join)}[{there}] = {stored_form(join, elements.local[part])}")
+            start += int(part.shape[axis])  # type: ignore[call-overload]
 
     def computes(self, value: Value) -> bool:
         return value in self.kernel.computed
@@ -157,7 +169,7 @@ class KernelWriter:
         """The axes of the domain whose coordinate some line will name."""
         domain = self.kernel.domain
         needed: set[int] = set()
-        if any(value in self.apart for value in self.kernel.stores):
+        if self.kernel.joins or any(value in self.apart for value in self.kernel.stores):
             needed |= {axis for axis, extent in enumerate(domain) if extent != 1}
         for value in self.kernel.body:
             if value.op in MAPPED or reads_counter(value):
