@@ -90,13 +90,15 @@ class LoopPlan:
     """The body of a loop as kernels, which a thread runs for its own rows at every step.
 
     `parameters` are the body's leaves, by the operand that they stand for; a parameter that no step reads is None.
-    `results` are the body's values by position, of those that are read behind the loop or carried on.
+    `results` are the body's values by position, of those that are read behind the loop or carried on. `replaced` has
+    carried values that are written over the ones that they follow, and these.
     """
 
     kernels: list[Kernel]
     replicated: dict[Value, bool]
     parameters: list[Value | None]
     results: dict[int, Value]
+    replaced: dict[Value, Value]
 
 
 def is_replicated(value: Value, known: dict[Value, bool]) -> bool:

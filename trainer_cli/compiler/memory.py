@@ -140,7 +140,8 @@ def _inside(kernel: Kernel) -> list[Value]:
     stepwise = kernel.inner.parameters[: attributes["carries"] + attributes["sequences"]]
     found = [value for value in stepwise if value is not None]
     for inner in kernel.inner.kernels:
-        found += [*inner.stores, *_inside(inner)]
+        found += [value for value in inner.stores if value not in kernel.inner.replaced]
+        found += _inside(inner)
     return found
 
 

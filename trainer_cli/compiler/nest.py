@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from trainer_cli.compiler.expand import expand
 from trainer_cli.compiler.fuse import Fusion, fuse
-from trainer_cli.compiler.kernels import Kernel, LoopPlan, storage
-from trainer_cli.compiler.partition import partition
+from trainer_cli.compiler.kernels import Kernel, LoopPlan, reads_of, same_element, storage
+from trainer_cli.compiler.partition import Partition, partition
 from trainer_cli.compiler.simplify import simplify
 from trainer_cli.ir.graph import Graph, Value, copy_into, reachable
 from trainer_cli.ir.primitive import IRError
@@ -46,4 +46,35 @@ def _plan(loop: Value, kernel: Kernel) -> LoopPlan:
         base = storage(found[position])
         if base.op == "parameter" and base is not parameters[position]:
             raise IRError(f"{loop.layer}: a loop exchanges what it carries")
-    return LoopPlan(inner.kernels, inner.replicated, parameters, found)
+    replaced = _replaced(inner, parameters[:carries], found)
+    return LoopPlan(inner.kernels, inner.replicated, parameters, found, replaced)
+
+
+def _replaced(inner: Partition, carried: list[Value | None], results: dict[int, Value]) -> dict[Value, Value]:
+    """Results that may be written over the carried values that they follow, and these.
+
+    No kernel behind the one that computes such a result reads the old value, and that one reads it element by element.
+    What is emitted too lies in a sequence.
+    """
+    emitted = {storage(result) for position, result in results.items() if position >= len(carried)}
+    replaced: dict[Value, Value] = {}
+    for position, parameter in enumerate(carried):
+        result = storage(results[position])
+        if parameter is None or result in emitted or result in replaced:
+            continue
+        number = next((number for number, kernel in enumerate(inner.kernels) if result in kernel.stores), None)
+        if number is None or inner.kernels[number].inner is not None:
+            continue
+        home, *behind = inner.kernels[number:]
+        read_later = any(parameter in map(storage, kernel.reads) for kernel in behind)
+        if not read_later and _reads_in_place(home, parameter, inner.replicated):
+            replaced[result] = parameter
+    return replaced
+
+
+def _reads_in_place(kernel: Kernel, parameter: Value, replicated: dict[Value, bool]) -> bool:
+    """Whether a kernel reads a value only at the element that it computes, if at all."""
+    found = [access for value in kernel.computed for access in reads_of(value, replicated)]
+    own = [access for access in found if storage(access.value) is parameter]
+    plain = kernel.root is None and kernel.outer is None and parameter.shape == kernel.domain
+    return not own or (plain and all(same_element(access) for access in own))

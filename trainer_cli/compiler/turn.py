@@ -59,7 +59,7 @@ def turn(graph: Graph, batch_size: int) -> Graph:
     return rewritten(graph, rewrite)
 
 
-def _is_weight(value: Value) -> bool:
+def is_weight(value: Value) -> bool:
     """Whether a value is a weight, or a part of one, that is small: there from the beginning of a step."""
     if static_size(value.shape) > LARGEST:
         return False
@@ -76,7 +76,7 @@ def _turned(x: Value, permutation: Permutation, *, tiled: bool = False) -> Value
 def _input_gradient(value: Value, adjoint: Value, kernel: Value) -> Value | None:
     """A convolution with the kernel backwards, its channels and filters exchanged."""
     a = value.attributes
-    if a["groups"] > 1 or not _is_weight(kernel):
+    if a["groups"] > 1 or not is_weight(kernel):
         return None
     space = tuple(range(kernel.rank - 2))
     backwards = kernel.graph.emit("reverse", (kernel,), axes=space, private=True)
@@ -94,7 +94,7 @@ def _loop(value: Value, operands: tuple[Value, ...]) -> Value | None:
     wanted: dict[tuple[Value, Permutation], bool] = {}
     for use in reachable(results):
         permutation = _permutation(use)
-        if permutation is None or use.operands[1] not in known or not _is_weight(known[use.operands[1]]):
+        if permutation is None or use.operands[1] not in known or not is_weight(known[use.operands[1]]):
             continue
         tiled = _can_be_tiled(use.operands[1], permutation)
         if tiled or permutation == ACROSS:

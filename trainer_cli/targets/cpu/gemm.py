@@ -156,13 +156,27 @@ def _wide_product(
     return rows_times_columns
 
 
-def tiles(*, columns: int, depth: int, b_depth: int, b_column: int, lanes: int | None = None) -> Any:
-    """A jitted `f(b, tiles)` that copies B into the order in which `product` with `in_tiles` takes it."""
-    copy = tile_copy(register_block(lanes), columns, depth, b_depth, b_column)
+def tiles(
+    *,
+    columns: int,
+    depth: int,
+    b_depth: int,
+    b_column: int,
+    first: int = 0,
+    tile_depth: int | None = None,
+    lanes: int | None = None,
+) -> Any:
+    """A jitted `f(b, tiles)` that copies B into the order in which `product` with `in_tiles` takes it.
+
+    Of tiles with `tile_depth` rows, B is those from `first` on; all of them if it is not given.
+    """
+    block = register_block(lanes)
+    copy = tile_copy(block, columns, depth, b_depth, b_column, tile_depth or depth)
+    start = first * block.width
 
     @linked
     def copy_into_tiles(b, tiles):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        copy(b, tiles)
+        copy(b, offset(tiles, start))
 
     return copy_into_tiles
 

@@ -33,16 +33,21 @@ _ROOTS: Mapping[str, Callable[[KernelWriter, Value], KernelSource]] = {
 
 
 def write_kernel(
-    kernel: Kernel, replicated: dict[Value, bool], apart: Steps, *, undivided: bool = False
+    kernel: Kernel,
+    replicated: dict[Value, bool],
+    apart: Steps,
+    *,
+    undivided: bool = False,
+    replaced: Mapping[Value, Value] | None = None,
 ) -> KernelSource:
     """Write a kernel's source. `apart` has the steps of values whose rows do not follow each other.
 
-    With `undivided`, every call is for all of the result.
+    With `undivided`, every call is for all of the result. `replaced` has values that are written over others.
     Raises IRError for a root that this target does not know.
     """
     if kernel.root is not None and kernel.root.op == "subtotals":
         return write_subtotals(kernel.root, replicated, write_kernel)
-    writer = KernelWriter(kernel, replicated, apart=apart, undivided=undivided)
+    writer = KernelWriter(kernel, replicated, apart=apart, undivided=undivided, replaced=replaced or {})
     writer.declare()
     if kernel.root is None:
         return write_loops(writer)

@@ -30,8 +30,11 @@ MOST_EDGES = 9
 def write_loops(writer: KernelWriter) -> KernelSource:
     """Elementwise work, and reductions along rows."""
     kernel = writer.kernel
-    if len(kernel.body) == 1 and is_private(kernel.body[0]) and kernel.body[0].op == "transpose":
-        return _write_turned(writer, kernel.body[0])
+    if len(kernel.body) == 1 and is_private(kernel.body[0]):
+        if is_tiled(kernel.body[0]):
+            return _write_tiles(writer, kernel.body[0])
+        if kernel.body[0].op == "transpose":
+            return _write_turned(writer, kernel.body[0])
     if kernel.outer is not None:
         _write_rows(writer, kernel.outer)
         return writer.finish(whole=False)
@@ -42,16 +45,28 @@ def write_loops(writer: KernelWriter) -> KernelSource:
     return writer.finish(whole=False)
 
 
+def _write_tiles(writer: KernelWriter, value: Value) -> KernelSource:
+    """A weight, or several one below the other, tile by tile."""
+    depth, columns = (int(extent) for extent in value.shape)  # type: ignore[call-overload]
+    target, copies, first = writer.pointer_of(value), "", 0
+    for number, part in enumerate(value.operands):
+        turned = value.op == "transpose" and value.attributes["permutation"] == (1, 0)
+        rows = depth if turned else int(part.shape[0])  # type: ignore[call-overload]
+        steps = (1, depth) if turned else (columns, 1)
+        copies += (
+            f"{{name}}_tiles_{number} = tiles(columns={columns}, depth={rows}, b_depth={steps[0]}, b_column={steps[1]}, "
+            f"first={first}, tile_depth={depth})\n"
+        )
+        writer.lines.add(f"{{name}}_tiles_{number}({writer.pointer_of(part)}, {target})")
+        first += rows
+    return writer.finish(f"{copies}\n\n", whole=True)
+
+
 def _write_turned(writer: KernelWriter, value: Value) -> KernelSource:
     """Matrices turned round, square by square: what a cache line holds is used while it is near."""
     across, along = (int(extent) for extent in value.shape[-2:])  # type: ignore[call-overload]
     count, _ = static_extent(value.shape[:-2])
     lines, source, target = writer.lines, writer.pointer_of(value.operands[0]), writer.pointer_of(value)
-    if is_tiled(value):
-        steps = (1, across) if value.attributes["permutation"] == (1, 0) else (along, 1)
-        lines.add(f"{{name}}_tiles({source}, {target})")
-        copy = f"tiles(columns={along}, depth={across}, b_depth={steps[0]}, b_column={steps[1]})"
-        return writer.finish(f"{{name}}_tiles = {copy}\n\n\n", whole=True)
     with (
         lines.block(f"for n in range({count}):"),
         lines.block(f"for j0 in range(0, {across}, {SQUARE}):"),

@@ -151,7 +151,7 @@ class _PlanWriter:
         self.scalars: dict[Value, int] = {}
 
     def write(self) -> PlanSource:
-        self._write_kernels(self.schedule.partition.kernels, self.schedule.partition.replicated, self.in_parts)
+        self._write_kernels(self.schedule.partition.kernels, self.schedule.partition.replicated, self.in_parts, {})
         self._lay_out()
         # One slot behind the table is always 0: an argument that is a number of its own stands there.
         self.slots = self.table.size + 1
@@ -175,14 +175,17 @@ class _PlanWriter:
             self.program.wait()
         return PlanSource(self.units, self.program, self.table, self.slots + self.program.longest, first_scalar)
 
-    def _write_kernels(self, kernels: list[Kernel], replicated: dict[Value, bool], apart: Steps) -> None:
+    def _write_kernels(
+        self, kernels: list[Kernel], replicated: dict[Value, bool], apart: Steps, replaced: Mapping[Value, Value]
+    ) -> None:
         """Kernels, and those of the bodies of loops, each with what is known where it runs."""
         for kernel in kernels:
-            if kernel.inner is None:
-                self.sources[kernel] = write_kernel(kernel, replicated, apart)
+            plan = kernel.inner
+            if plan is None:
+                self.sources[kernel] = write_kernel(kernel, replicated, apart, replaced=replaced)
             else:
-                inner = self.apart[kernel] = rows_apart(kernel)
-                self._write_kernels(kernel.inner.kernels, kernel.inner.replicated, inner)
+                self.apart[kernel] = rows_apart(kernel)
+                self._write_kernels(plan.kernels, plan.replicated, self.apart[kernel], plan.replaced)
 
     def _lay_out(self) -> None:
         table = self.table
@@ -334,9 +337,18 @@ class _PlanWriter:
         def row_step(value: Value) -> int:
             return row_bytes(value) * (length if storage(value) in apart else 1)
 
+        def place(value: Value) -> Argument:
+            base = storage(value)
+            return self._argument(buffer_of(plan.replaced.get(base, base)))
+
         def copy(source: Value, target: Value) -> None:
-            places = (self._argument(buffer_of(source)), self._argument(buffer_of(target)))
+            places = (place(source), self._argument(buffer_of(target)))
             self._copy(*places, row_bytes(target), row_step(source), label=f"{kernel.label}, carry")
+
+        def put(targets: list[tuple[Argument, Value]]) -> None:
+            for target, result in targets:
+                width = row_bytes(result)
+                self._copy(place(result), target, width, row_step(result), width * length, f"{kernel.label}, put")
 
         for parameter, operand in zip(plan.parameters[:carries], loop.operands, strict=False):
             if parameter is not None:
@@ -361,18 +373,18 @@ class _PlanWriter:
                 else:
                     outgoing.append((Argument(moves[-1].target, 0, whole.row), result))
         with self.program.loop(self._slot(), length, a["reverse"], moves):
-            for place, parameter in incoming:
+            for source, parameter in incoming:
                 width, target = row_bytes(parameter), self._argument(buffer_of(parameter))
-                self._copy(place, target, width, width * length, width, f"{kernel.label}, take")
+                self._copy(source, target, width, width * length, width, f"{kernel.label}, take")
+            # What a step begins with, before it is replaced.
+            put([each for each in outgoing if storage(each[1]).op == "parameter"])
             for inner in plan.kernels:
                 self._call(inner, Split("rows"))
-            for place, result in outgoing:
-                width, source = row_bytes(result), self._argument(buffer_of(result))
-                self._copy(source, place, width, row_step(result), width * length, f"{kernel.label}, put")
+            put([each for each in outgoing if storage(each[1]).op != "parameter"])
             for position, parameter in enumerate(plan.parameters[:carries]):
-                result = plan.results[position]
-                if parameter is not None and storage(result) is not parameter:
-                    copy(result, parameter)
+                base = storage(plan.results[position])
+                if parameter is not None and parameter not in (base, plan.replaced.get(base)):
+                    copy(base, parameter)
         for position, project in projects.items():
             if position < carries:
                 copy(plan.results[position], project)

@@ -186,12 +186,13 @@ def panel_copy(a_depth: int) -> Any:
     return copy_of_panels
 
 
-def tile_copy(block: Block, columns: int, depth: int, b_depth: int, b_column: int) -> Any:
+def tile_copy(block: Block, columns: int, depth: int, b_depth: int, b_column: int, tile_depth: int) -> Any:
     """An intrinsic `(b, tiles)` that copies B tile by tile; in each, the rows of `block.width` follow each other.
 
-    The columns are whole tiles, and the rows a multiple of PACKED_ROWS.
+    Tiles have `tile_depth` rows, of which B has `depth`. The columns are whole tiles, and the rows of a B that is turned
+    round a multiple of PACKED_ROWS.
     """
-    if columns % block.width or depth % PACKED_ROWS:
+    if columns % block.width or (b_column != 1 and depth % PACKED_ROWS):
         raise ValueError(f"{depth} × {columns} do not divide into tiles of {block.width} columns")
 
     def write(builder: Any, b: Any, tiles: Any) -> None:
@@ -199,7 +200,7 @@ def tile_copy(block: Block, columns: int, depth: int, b_depth: int, b_column: in
         pack = separate_function(builder.module, "pack_tile", kinds, pack_writer(block, columns, b_depth, b_column))
         with loop(builder, constant(0), constant(columns), block.width) as column:
             source = builder.gep(b, [builder.mul(column, constant(b_column))])
-            target = builder.gep(tiles, [builder.mul(column, constant(depth))])
+            target = builder.gep(tiles, [builder.mul(column, constant(tile_depth))])
             builder.call(pack, [column, constant(depth), source, target])
 
     @intrinsic(FLOAT_POINTER, FLOAT_POINTER)

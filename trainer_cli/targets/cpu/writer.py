@@ -5,6 +5,7 @@ The files that write one kind of kernel each share it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trainer_cli.compiler.kernels import (
@@ -87,9 +88,12 @@ class KernelWriter:
     absorbed: set[str] = field(default_factory=set)
     # Whether every call is for all of the result: no thread has a part of it.
     undivided: bool = False
+    # Values that are written over others, and these: both go by one pointer, since no two may point to one place.
+    replaced: Mapping[Value, Value] = field(default_factory=dict)
 
     def pointer(self, key: BufferKey) -> str:
-        return self.pointers.setdefault(key, f"p{len(self.pointers)}")
+        place = self.replaced.get(key, key) if isinstance(key, Value) else key
+        return self.pointers.setdefault(place, f"p{len(self.pointers)}")
 
     def pointer_of(self, value: Value) -> str:
         return self.pointer(buffer_of(value))
