@@ -18,12 +18,8 @@ from trainer_cli.ir.ops.structure import static_size
 LEAST_ROWS = ROW_BLOCK // 2
 """With long rows, such as the scores of attention, eight do not fit into the cache."""
 
-LEAST_ROWS_OF_CONVOLUTIONS = ROW_BLOCK
-"""A convolution prepares its weights for every call."""
-
-LEAST_ROWS_OF_LOOPS = 2 * ROW_BLOCK
-"""A loop over time runs many short kernels: with fewer rows their calls weigh more than what the cache gives."""
-
+LEAST_ROWS_OF_LONG_KERNELS = ROW_BLOCK
+"""A convolution prepares its weights for every call, and a loop over time runs many short kernels."""
 
 @dataclass
 class Group:
@@ -78,13 +74,11 @@ def _rows(kernels: list[Kernel], room: int, batch_size: int) -> int:
 
 def _least_rows(kernel: Kernel) -> int:
     """The fewest rows that a kernel takes at a time."""
-    if kernel.inner is not None:
-        return LEAST_ROWS_OF_LOOPS
     if kernel.root is None:
         return LEAST_ROWS
     if kernel.root.op == "subtotals":
         return int(kernel.root.attributes["rows"])
-    return LEAST_ROWS_OF_CONVOLUTIONS if kernel.root.op == "convolve" else LEAST_ROWS
+    return LEAST_ROWS_OF_LONG_KERNELS if kernel.root.op in ("convolve", "loop") else LEAST_ROWS
 
 
 def _stays(value: Value) -> bool:
