@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.native import assert_agree
 from tests.programs import program
 from tests.random_graphs import RandomGraph
 from trainer_cli.compiler.fuse import Fusion, fuse
@@ -249,3 +251,39 @@ def test_scalars_of_hyperparameters_need_no_kernel() -> None:
     graph.updates["w"] = graph.weight("w", (5,)) * rate
     (kernel,) = fused(graph).kernels
     assert operations(kernel) == ["multiply"]
+
+
+def joined(*parts: str) -> tuple[Fusion, Graph]:
+    """A concatenation of these of some values that the rows of x give, and of the weight's product with x."""
+    graph = Graph()
+    x = graph.input("x", (BATCH, 3))
+    half = ir.tanh(x)
+    sums = ir.broadcast_to(ir.reshape(ir.reduce_sum(ir.exp(half), 1), (BATCH, 1)), x.shape)
+    known = {
+        "half": half,
+        "square": half * half,
+        "product": ir.contract("bi,io->bo", half, graph.weight("w", (3, 3))),
+        "shares": half / sums,
+        "short": ir.slice_(half, (0, 1), (BATCH, 3)),
+    }
+    graph.outputs["y"] = ir.concatenate([known[part] for part in parts], 1)
+    return fused(graph), graph
+
+
+def test_a_kernel_puts_together_what_it_computes() -> None:
+    fusion, _ = joined("square", "half", "square")
+    (kernel,) = fusion.kernels
+    assert [value.op for value in kernel.joins] == [value.op for value in kernel.stores] == ["concatenate"]
+
+
+@pytest.mark.parametrize("parts", [("half", "product"), ("product", "product"), ("half", "shares"), ("half", "short")])
+def test_other_parts_are_put_together_by_a_kernel_of_their_own(parts: tuple[str, ...]) -> None:
+    fusion, _ = joined(*parts)
+    assert not any(kernel.joins for kernel in fusion.kernels)
+
+
+@pytest.mark.parametrize("parts", [("square", "half", "square"), ("half", "product"), ("half", "shares")])
+def test_parts_are_where_they_belong(parts: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(0)
+    rows = {"x": rng.normal(size=(21, 3)).astype(np.float32), "w": rng.normal(size=(3, 3)).astype(np.float32)}
+    assert_agree(joined(*parts)[1], rows, 21, batch_size=24)

@@ -147,6 +147,34 @@ def test_a_sum_over_the_batch_and_more_sums_up_each_row_first() -> None:
     assert [(value.attributes["axes"], value.shape) for value in sums] == [((1, 2), (BATCH, 4)), ((0,), (4,))]
 
 
+def padded(x: Value, low: int, high: int, fill: float = 0.0, between: int = 0) -> Value:
+    return x.graph.emit("pad", (x,), low=(0, low), high=(0, high), interior=(0, between), fill=fill)
+
+
+def test_parts_with_zeros_around_them_stand_one_behind_the_other() -> None:
+    operations, result = simplified(lambda g, x, w: padded(-x, 6, 0) + padded(x * 2.0, 0, 6) + padded(x, 3, 3))
+    assert operations.count("concatenate") == 1
+    assert not {"pad", "add"} & set(operations)
+    assert [part.op for part in result.operands] == ["multiply", "input", "negate"]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda g, x, w: padded(x, 0, 6) + padded(-x, 6, 0),
+        lambda g, x, w: padded(x, 0, 4) + padded(-x, 3, 1) + padded(x * 2.0, 4, 0),
+        lambda g, x, w: padded(x, 0, 3, fill=1.0) + padded(-x, 3, 0),
+        lambda g, x, w: padded(x, 0, 1, between=1) + padded(-x, 3, 0),
+        lambda g, x, w: padded(x, 0, 3) - padded(-x, 3, 0),
+        lambda g, x, w: padded(x, 0, 0) + padded(-x, 0, 0),
+    ],
+    ids=["a gap", "an overlap", "no zeros", "zeros between", "a difference", "no padding"],
+)
+def test_other_sums_of_parts_stay_as_they_are(build: Callable[[Graph, Value, Value], Value]) -> None:
+    operations, _ = simplified(build)
+    assert "concatenate" not in operations
+
+
 def test_argmax_of_one_is_zero() -> None:
     operations, result = simplified(lambda g, x, w: ir.argmax(ir.reshape(x, (BATCH, 3, 1))))
     assert operations == ["broadcast"]

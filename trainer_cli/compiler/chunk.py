@@ -21,6 +21,7 @@ LEAST_ROWS = ROW_BLOCK // 2
 LEAST_ROWS_OF_LONG_KERNELS = ROW_BLOCK
 """A convolution prepares its weights for every call, and a loop over time runs many short kernels."""
 
+
 @dataclass
 class Group:
     """Kernels in their order, and the rows that they take at a time: 0 for all at once.

@@ -30,6 +30,7 @@ from trainer_cli.compiler.kernels import (
     same_element,
     storage,
 )
+from trainer_cli.compiler.precedence import depends, ordered
 from trainer_cli.compiler.stages import stages_of
 from trainer_cli.ir.graph import LEAVES, Graph, Value, reachable
 from trainer_cli.ir.primitive import BATCH, Shape
@@ -153,16 +154,17 @@ class _Fuser:
 
     def merge_siblings(self) -> None:
         """Merge kernels over the same rows that read the same value and do not depend on each other."""
-        readers: dict[Value, list[Kernel]] = defaultdict(list)
+        readers: dict[Value, list[Value]] = defaultdict(list)
         for value in self.order:
             if value in self.home:
                 for access in reads_of(value, self.replicated):
                     if access.coordinates is not None:
-                        readers[access.value].append(self.home[value])
-        for value, kernels in readers.items():
+                        readers[access.value].append(value)
+        for value, reading in readers.items():
             if not value.batched:
                 continue
-            alive = [kernel for kernel in dict.fromkeys(kernels) if kernel in self.number]
+            # Where they are now: merging moves them.
+            alive = [kernel for kernel in dict.fromkeys(map(self.home.__getitem__, reading)) if kernel in self.number]
             for index, second in enumerate(alive):
                 for first in alive[:index]:
                     if first is not second and first in self.number and second in self.number:
@@ -292,7 +294,7 @@ class _Fuser:
                 readers[name].add(kernel)
         for name, value in self.graph.updates.items():
             self._write(alive, after, readers, name, value)
-        return Fusion(_ordered(alive, after), after, self.replicated)
+        return Fusion(ordered(alive, after), after, self.replicated)
 
     def _collect_reads(self, kernel: Kernel) -> None:
         inside = set(kernel.computed)
@@ -337,7 +339,7 @@ class _Fuser:
         others = readers - {home}
         if home is not None and home.outer is None and home.domain == base.shape and not _is_alone(home):
             elsewhere = home in readers and not self._reads_in_place(home, name)
-            if not elsewhere and not any(_depends(reader, home, after) for reader in others):
+            if not elsewhere and not any(depends(reader, home, after) for reader in others):
                 home.updates.append((base, name))
                 after[home] |= others
                 return
@@ -373,40 +375,3 @@ def _in_place(kernel: Kernel, access: Access) -> bool:
 def _leaves_read(kernel: Kernel) -> set[str]:
     """The names of the weights, states and inputs that a kernel reads."""
     return {base.name for base in map(storage, kernel.reads) if base.op in LEAF_TENSORS}
-
-
-def _depends(kernel: Kernel, on: Kernel, after: dict[Kernel, set[Kernel]]) -> bool:
-    seen: set[Kernel] = set()
-    stack = [kernel]
-    while stack:
-        current = stack.pop()
-        if current is on:
-            return True
-        if current not in seen:
-            seen.add(current)
-            stack.extend(after.get(current, ()))
-    return False
-
-
-def _ordered(kernels: list[Kernel], after: dict[Kernel, set[Kernel]]) -> list[Kernel]:
-    """A topological order that keeps the given order where it can."""
-    ordered: list[Kernel] = []
-    done: set[Kernel] = set()
-
-    def visit(kernel: Kernel) -> None:
-        stack = [(kernel, iter(sorted(after[kernel], key=kernels.index)))]
-        done.add(kernel)
-        while stack:
-            current, pending = stack[-1]
-            following = next((other for other in pending if other not in done), None)
-            if following is None:
-                ordered.append(current)
-                stack.pop()
-            else:
-                done.add(following)
-                stack.append((following, iter(sorted(after[following], key=kernels.index))))
-
-    for kernel in kernels:
-        if kernel not in done:
-            visit(kernel)
-    return ordered

@@ -76,5 +76,5 @@ def _reads_in_place(kernel: Kernel, parameter: Value, replicated: dict[Value, bo
     """Whether a kernel reads a value only at the element that it computes, if at all."""
     found = [access for value in kernel.computed for access in reads_of(value, replicated)]
     own = [access for access in found if storage(access.value) is parameter]
-    plain = kernel.root is None and kernel.outer is None and parameter.shape == kernel.domain
+    plain = kernel.outer is None and parameter.shape == kernel.domain
     return not own or (plain and all(same_element(access) for access in own))

@@ -242,7 +242,7 @@ def _joined(graph: Graph, value: Value, operands: tuple[Value, ...]) -> Value | 
         low, high = _margins(part)[axis]
         if low != stop:
             return None
-        stop = int(value.shape[axis]) - high  # type: ignore[call-overload]
+        stop = int(value.shape[axis]) - high
     if stop != value.shape[axis]:
         return None
     return graph.emit("concatenate", [part.operands[0] for part in parts], axis=axis)

@@ -19,6 +19,7 @@ from trainer_cli.ir import language as ir
 from trainer_cli.ir.graph import Graph, Value, copy_into, reachable, rewritten
 from trainer_cli.ir.ops.loops import sliced
 from trainer_cli.ir.ops.products import labels
+from trainer_cli.ir.ops.structure import static_size
 
 _MOST_FEATURES = 4
 """The most features of a step's input, in times of what a loop carries."""
@@ -51,18 +52,18 @@ def unite(graph: Graph) -> Graph:
     trimmed = _trimmed(graph)
     values, roots = reachable(trimmed.roots()), set(trimmed.roots())
     readers = _readers(values)
-    found: dict[Value, tuple[_Sum, _Drive]] = {}
+    found: dict[Value, _Sum] = {}
     for loop in values:
         for each in _sums(loop) if loop.op == "loop" else ():
             product = loop.operands[each.sequence]
-            drive = _drive(product, loop.operands[each.copy])
-            if drive is not None and product not in roots and readers[product] == [loop]:
-                found[loop] = each, drive
+            alone = product not in roots and readers[product] == [loop]
+            if alone and _drive(product, loop.operands[each.copy]) is not None:
+                found[loop] = each
     if not found:
         return trimmed
 
     def rewrite(value: Value, operands: tuple[Value, ...]) -> Value | None:
-        return _united(value, operands, *found[value]) if value in found else None
+        return _united(value, operands, found[value]) if value in found else None
 
     return _trimmed(rewritten(trimmed, rewrite))
 
@@ -107,32 +108,32 @@ def _drive(value: Value, copy: Value) -> _Drive | None:
     left, right, result = labels(value.attributes["specification"])
     x, weight = value.operands
     rows = len(left) == 3 and left[:2] == result[:2] and right == left[2] + result[2:] and x.batched
-    if not rows or not is_weight(weight) or weight.shape[0] > _MOST_FEATURES * int(copy.shape[0]):
+    if not rows or not is_weight(weight) or static_size(weight.shape) > _MOST_FEATURES * static_size(copy.shape):
         return None
     return _Drive(x, weight, bias)
 
 
-def _united(loop: Value, operands: tuple[Value, ...], sums: _Sum, drive: _Drive) -> Value:
+def _united(loop: Value, operands: tuple[Value, ...], sums: _Sum) -> Value:
     """The loop with the sum made by one product. What this leaves unread is still there."""
     a = loop.attributes
     graph, behind = operands[0].graph, a["carries"] + a["sequences"]
-    # The new graph's values stand where the old ones stood.
-    product, copy = operands[sums.sequence], operands[sums.copy]
-    here = _drive(product, copy)
-    assert here is not None
-    weights = (copy.operands[0], here.weight)
-    added = [graph.emit("concatenate", weights, axis=0, private=True, tiled=True)]
-    if here.bias is not None:
-        added.append(here.bias)
-    given = [*operands[:behind], here.input, *operands[behind:], *added]
+    copy = operands[sums.copy]
+    drive = _drive(operands[sums.sequence], copy)
+    assert drive is not None
+    weights = (copy.operands[0], drive.weight)
+    captured = [graph.emit("concatenate", weights, axis=0, private=True, tiled=True)]
+    if drive.bias is not None:
+        captured.append(drive.bias)
+    given = [*operands[:behind], drive.input, *operands[behind:], *captured]
     places = [place if place < behind else place + 1 for place in range(len(operands))]
 
-    def rewrite(parameters: list[Value], carried: Value) -> Value:
-        side_by_side = ir.concatenate([carried, parameters[behind]], 1)
-        result = carried.graph.emit("contract", (side_by_side, parameters[-len(added)]), specification="bi,io->bo", tiled=True)
-        return result + parameters[-1] if here.bias is not None else result
+    def sum_of_all(parameters: list[Value], carried: Value) -> Value:
+        both = ir.concatenate([carried, parameters[behind]], 1)
+        factors = (both, parameters[-len(captured)])
+        result = both.graph.emit("contract", factors, specification="bi,io->bo", tiled=True)
+        return result + parameters[-1] if drive.bias is not None else result
 
-    return _rebuilt(loop, given, places, a["sequences"] + 1, (sums, rewrite))
+    return _rebuilt(loop, given, places, a["sequences"] + 1, (sums, sum_of_all))
 
 
 def _trimmed(graph: Graph) -> Graph:

@@ -160,11 +160,45 @@ def test_copies_tile_by_tile_give_the_same_bits(lanes: int, depth: int, columns:
     assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+def test_weights_lie_one_below_the_other_in_tiles(lanes: int) -> None:
+    rows, columns, depths = 19, 96, (16, 5, 31)
+    depth = sum(depths)
+    starts = [sum(depths[:number]) for number in range(len(depths))]
+    copies = [
+        gemm.tiles(columns=columns, depth=own, b_depth=columns, b_column=1, first=start, tile_depth=depth, lanes=lanes)
+        for own, start in zip(depths, starts, strict=True)
+    ]
+    shape: dict[str, Any] = {"columns": columns, "depth": depth, "a_row": depth, "a_depth": 1, "lanes": lanes}
+    shape |= {"b_depth": columns, "b_column": 1, "epilogue": gemm.store_epilogue(columns)}
+    plain, tiled = gemm.product(**shape), gemm.product(in_tiles=True, **shape)
+    first, second, third = copies
+
+    @linked
+    def run(rows: int, a: int, b: int, b1: int, b2: int, b3: int, tiles: int, one: int, other: int) -> None:
+        first(float_pointer(b1), float_pointer(tiles))
+        second(float_pointer(b2), float_pointer(tiles))
+        third(float_pointer(b3), float_pointer(tiles))
+        plain(0, rows, depth, float_pointer(a), float_pointer(b), (float_pointer(one),))
+        tiled(0, rows, depth, float_pointer(a), float_pointer(tiles), (float_pointer(other),))
+
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((rows, depth), np.float32), rng.standard_normal((depth, columns), np.float32)
+    parts = [Fenced(own * columns, at_end=True).values for own in depths]
+    for part, own, start in zip(parts, depths, starts, strict=True):
+        part[...] = b[start : start + own].ravel()
+    copied = Fenced(depth * columns, at_end=True).values
+    one, other = np.zeros((rows, columns), np.float32), np.ones((rows, columns), np.float32)
+    run(rows, *(array.ctypes.data for array in (a, b, *parts, copied, one, other)))
+    np.testing.assert_allclose(one, a @ b, rtol=1e-4, atol=1e-4)
+    assert one.tobytes() == other.tobytes()
+
+
 def test_only_whole_tiles_are_copied() -> None:
     with pytest.raises(ValueError, match="do not divide into tiles"):
         gemm.tiles(columns=33, depth=16, b_depth=33, b_column=1)
     with pytest.raises(ValueError, match="do not divide into tiles"):
-        gemm.tiles(columns=64, depth=15, b_depth=64, b_column=1)
+        gemm.tiles(columns=64, depth=15, b_depth=1, b_column=15)
 
 
 def test_other_strides() -> None:

@@ -49,14 +49,12 @@ def _write_tiles(writer: KernelWriter, value: Value) -> KernelSource:
     """A weight, or several one below the other, tile by tile."""
     depth, columns = (int(extent) for extent in value.shape)  # type: ignore[call-overload]
     target, copies, first = writer.pointer_of(value), "", 0
+    turned = value.op == "transpose" and value.attributes["permutation"] == (1, 0)
+    strides = f"b_depth={1 if turned else columns}, b_column={depth if turned else 1}"
     for number, part in enumerate(value.operands):
-        turned = value.op == "transpose" and value.attributes["permutation"] == (1, 0)
         rows = depth if turned else int(part.shape[0])  # type: ignore[call-overload]
-        steps = (1, depth) if turned else (columns, 1)
-        copies += (
-            f"{{name}}_tiles_{number} = tiles(columns={columns}, depth={rows}, b_depth={steps[0]}, b_column={steps[1]}, "
-            f"first={first}, tile_depth={depth})\n"
-        )
+        place = f"first={first}, tile_depth={depth}"
+        copies += f"{{name}}_tiles_{number} = tiles(columns={columns}, depth={rows}, {strides}, {place})\n"
         writer.lines.add(f"{{name}}_tiles_{number}({writer.pointer_of(part)}, {target})")
         first += rows
     return writer.finish(f"{copies}\n\n", whole=True)

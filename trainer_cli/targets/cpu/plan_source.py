@@ -1,14 +1,13 @@
 """Plan source: a schedule in, the text of its kernels and the program of a step that every thread runs out.
 
-Each kernel is a unit of its own: equal ones are one, in this plan and in others. `Table` names the places of the words
-that hold every address and number that a plan needs from outside.
+Each kernel is a unit of its own: equal ones are one, in this plan and in others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from trainer_cli.compiler.chunk import row_bytes
 from trainer_cli.compiler.kernels import Kernel, LoopPlan, storage
@@ -25,6 +24,7 @@ from trainer_cli.targets.cpu.parts import steps_of_parts
 from trainer_cli.targets.cpu.program import Argument, Export, Move, Program, Sharing, Unit, double_word
 from trainer_cli.targets.cpu.scalar_source import write_scalars
 from trainer_cli.targets.cpu.steps import rows_apart
+from trainer_cli.targets.cpu.table import Table
 from trainer_cli.targets.cpu.words import Word
 from trainer_cli.targets.cpu.writer import KERNEL_HEAD
 
@@ -60,29 +60,6 @@ _SHARING = {
     "private": Sharing.PRIVATE,
 }
 """How the runtime calls kernels of a split, except those of thread 0 alone."""
-
-
-@dataclass
-class Table:
-    """Where the words of the table stand. `data` are addresses of the inputs' rows, `leaves` of weights and states,
-    `outputs` of the arrays for batched outputs.
-
-    `hyperparameters` and `totals` are places within the arrays of doubles that two of the fixed words point to.
-    """
-
-    data: dict[str, int] = field(default_factory=dict)
-    leaves: dict[str, int] = field(default_factory=dict)
-    outputs: dict[str, int] = field(default_factory=dict)
-    constants: list[Value] = field(default_factory=list)
-    hyperparameters: dict[str, int] = field(default_factory=dict)
-    totals: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        return len(Word) + len(self.data) + len(self.leaves) + len(self.outputs) + len(self.constants)
-
-    def constant_place(self, value: Value) -> int:
-        return self.size - len(self.constants) + self.constants.index(value)
 
 
 @dataclass

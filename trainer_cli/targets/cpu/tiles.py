@@ -189,8 +189,8 @@ def panel_copy(a_depth: int) -> Any:
 def tile_copy(block: Block, columns: int, depth: int, b_depth: int, b_column: int, tile_depth: int) -> Any:
     """An intrinsic `(b, tiles)` that copies B tile by tile; in each, the rows of `block.width` follow each other.
 
-    Tiles have `tile_depth` rows, of which B has `depth`. The columns are whole tiles, and the rows of a B that is turned
-    round a multiple of PACKED_ROWS.
+    Tiles have `tile_depth` rows, of which B has `depth`. The columns are whole tiles, and the rows a multiple of
+    PACKED_ROWS if B's columns do not follow each other.
     """
     if columns % block.width or (b_column != 1 and depth % PACKED_ROWS):
         raise ValueError(f"{depth} × {columns} do not divide into tiles of {block.width} columns")
