@@ -113,3 +113,23 @@ def test_what_nobody_needs_any_longer_is_replaced(body: Body, expected: list[int
 def test_every_step_reads_what_the_one_before_has_left(body: Body, backwards: bool) -> None:
     x: Any = np.random.default_rng(0).random((19, TIME, WIDTH), dtype=np.float32)
     assert_agree(scanned(body, backwards), {"x": x}, 19, batch_size=24)
+
+
+def carried_by_a_product(carried: list[Value], x: Value) -> tuple[list[Value], list[Value]]:
+    """What is emitted is the first kernel, what is carried on the second."""
+    h, c = carried
+    new = ir.tanh(h + x)
+    return [ir.contract("bi,io->bo", new, weights(h)), c + 1.0], [new * 2.0]
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
+@pytest.mark.parametrize("ends_matter", [False, True], ids=["emitted alone", "last ones too"])
+def test_the_last_step_computes_nothing_for_a_next_one(ends_matter: bool, backwards: bool) -> None:
+    graph = scanned(carried_by_a_product, backwards)
+    if not ends_matter:
+        del graph.outputs["h"], graph.outputs["c"]
+    (kernel,) = (one for one in make_schedule(graph, 8).partition.kernels if one.inner is not None)
+    assert kernel.inner is not None
+    assert (kernel.inner.last_kernels == len(kernel.inner.kernels)) == ends_matter
+    x: Any = np.random.default_rng(0).random((19, TIME, WIDTH), dtype=np.float32)
+    assert_agree(graph, {"x": x}, 19, batch_size=8)

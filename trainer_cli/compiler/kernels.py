@@ -91,7 +91,8 @@ class LoopPlan:
 
     `parameters` are the body's leaves, by the operand that they stand for; a parameter that no step reads is None.
     `results` are the body's values by position, of those that are read behind the loop or carried on. `replaced` has
-    carried values that are written over the ones that they follow, and these.
+    carried values that are written over the ones that they follow, and these. The last step needs the first
+    `last_kernels` kernels: what the others compute is for the next step alone.
     """
 
     kernels: list[Kernel]
@@ -99,6 +100,7 @@ class LoopPlan:
     parameters: list[Value | None]
     results: dict[int, Value]
     replaced: dict[Value, Value]
+    last_kernels: int
 
 
 def is_replicated(value: Value, known: dict[Value, bool]) -> bool:

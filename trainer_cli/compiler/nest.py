@@ -47,7 +47,20 @@ def _plan(loop: Value, kernel: Kernel) -> LoopPlan:
         if base.op == "parameter" and base is not parameters[position]:
             raise IRError(f"{loop.layer}: a loop exchanges what it carries")
     replaced = _replaced(inner, parameters[:carries], found)
-    return LoopPlan(inner.kernels, inner.replicated, parameters, found, replaced)
+    last_kernels = _last_kernels(inner.kernels, {storage(found[position]) for position in used})
+    return LoopPlan(inner.kernels, inner.replicated, parameters, found, replaced, last_kernels)
+
+
+def _last_kernels(kernels: list[Kernel], read_behind: set[Value]) -> int:
+    """How many kernels there are up to the last one with a value that is read behind the loop, or what such a one reads."""
+    needed = set(read_behind)
+    count = 0
+    for number in range(len(kernels), 0, -1):
+        kernel = kernels[number - 1]
+        if needed & set(kernel.stores):
+            count = count or number
+            needed |= set(map(storage, kernel.reads))
+    return count
 
 
 def _replaced(inner: Partition, carried: list[Value | None], results: dict[int, Value]) -> dict[Value, Value]:

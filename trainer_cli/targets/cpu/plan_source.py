@@ -355,9 +355,12 @@ class _PlanWriter:
                 self._copy(source, target, width, width * length, width, f"{kernel.label}, take")
             # What a step begins with, before it is replaced.
             put([each for each in outgoing if storage(each[1]).op == "parameter"])
-            for inner in plan.kernels:
+            for inner in plan.kernels[: plan.last_kernels]:
                 self._call(inner, Split("rows"))
             put([each for each in outgoing if storage(each[1]).op != "parameter"])
+            self.program.leave()
+            for inner in plan.kernels[plan.last_kernels :]:
+                self._call(inner, Split("rows"))
             for position, parameter in enumerate(plan.parameters[:carries]):
                 base = storage(plan.results[position])
                 if parameter is not None and parameter not in (base, plan.replaced.get(base)):

@@ -26,6 +26,7 @@ class Operation(IntEnum):
     CHECK = 6
     CHUNK = 7
     NEXT = 8
+    LEAVE = 9
 
 
 class Sharing(IntEnum):
@@ -86,6 +87,8 @@ class Program:
     functions: list[tuple[int, Unit, str]] = field(default_factory=list)
     labels: dict[int, str] = field(default_factory=dict)
     longest: int = 1
+    # Of the loops that are being written, the places where their last turn ends.
+    _leaves: list[list[int]] = field(default_factory=list)
 
     def call(
         self,
@@ -131,8 +134,16 @@ class Program:
         head = len(self.words)
         places = [word for move in moves for word in _words(move)]
         self._write(Operation.LOOP, counter, first, step, len(moves), *places)
+        self._leaves.append([])
         yield
         self._write(Operation.REPEAT, len(self.words) - head, length)
+        for place in self._leaves.pop():
+            self.words[place + 2 : place + 5] = [place - head, length, len(self.words) - place]
+
+    def leave(self) -> None:
+        """In a loop: the last turn ends here."""
+        self._leaves[-1].append(len(self.words))
+        self._write(Operation.LEAVE, 0, 0, 0)
 
     @contextmanager
     def chunks(self, rows: int) -> Iterator[None]:

@@ -90,7 +90,7 @@ _PROGRAM, _PROGRAM_END, _TICKS = (int(word) for word in (Word.PROGRAM, Word.PROG
 _MEMORY, _MEMORY_SIZE, _TABLE_SIZE = (int(word) for word in (Word.MEMORY, Word.MEMORY_SIZE, Word.TABLE_SIZE))
 _SCALARS, _FRAME = int(Word.SCALARS), int(Word.FRAME)
 _LOCAL, _LOCAL_SIZE = int(Word.LOCAL), int(Word.LOCAL_SIZE)
-_CALL, _COMPUTE, _WAIT, _LOOP, _REPEAT, _MOVE, _CHECK, _CHUNK, _NEXT = (int(operation) for operation in Operation)
+_CALL, _COMPUTE, _WAIT, _LOOP, _REPEAT, _MOVE, _CHECK, _CHUNK, _NEXT, _LEAVE = map(int, Operation)
 _ROWS, _SLICES, _SINGLE, _ = (int(sharing) for sharing in Sharing)
 
 
@@ -196,6 +196,9 @@ def run(thread, threads, unused, table):
                 if time < here[3]:
                     _move(offset(head, 6), slots, head[5], head[3] + time * head[4])
                     following = at - here[2] + head[1]
+            elif operation == _LEAVE:
+                if slots[program[at - here[2] + 2]] + 1 == here[3]:
+                    following = at + here[4]
             elif operation == _CHUNK:
                 high = min(first + here[2], last)
             elif operation == _NEXT:
