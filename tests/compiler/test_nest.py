@@ -132,4 +132,4 @@ def test_the_last_step_computes_nothing_for_a_next_one(ends_matter: bool, backwa
     assert kernel.inner is not None
     assert (kernel.inner.last_kernels == len(kernel.inner.kernels)) == ends_matter
     x: Any = np.random.default_rng(0).random((19, TIME, WIDTH), dtype=np.float32)
-    assert_agree(graph, {"x": x}, 19, batch_size=8)
+    assert_agree(graph, {"x": x}, 19, batch_size=24)

@@ -52,15 +52,9 @@ def _plan(loop: Value, kernel: Kernel) -> LoopPlan:
 
 
 def _last_kernels(kernels: list[Kernel], read_behind: set[Value]) -> int:
-    """How many kernels there are up to the last one with a value that is read behind the loop, or what such a one reads."""
-    needed = set(read_behind)
-    count = 0
-    for number in range(len(kernels), 0, -1):
-        kernel = kernels[number - 1]
-        if needed & set(kernel.stores):
-            count = count or number
-            needed |= set(map(storage, kernel.reads))
-    return count
+    """How many kernels there are up to the last one that computes what is read behind the loop."""
+    needed = [number for number, kernel in enumerate(kernels, 1) if read_behind & set(kernel.stores)]
+    return max(needed, default=0)
 
 
 def _replaced(inner: Partition, carried: list[Value | None], results: dict[int, Value]) -> dict[Value, Value]:
