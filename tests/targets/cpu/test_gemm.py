@@ -160,6 +160,38 @@ def test_copies_tile_by_tile_give_the_same_bits(lanes: int, depth: int, columns:
     assert one.tobytes() == other.tobytes()
 
 
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("columns", [1, 3, 10, 37, 63, 100, 201])
+def test_rows_finished_together_have_the_same_bits(layout: str, columns: int, lanes: int) -> None:
+    rows = 93
+    at = strides(layout, columns)
+    plain, flat = (
+        gemm.product(columns=columns, epilogue=gemm.store_epilogue(columns), lanes=lanes, flat=flat, **at)
+        for flat in (False, True)
+    )
+
+    @linked
+    def run(chosen: int, begin: int, end: int, depth: int, a: int, b: int, c: int) -> None:
+        if chosen == 1:
+            flat(begin, end, depth, float_pointer(a), float_pointer(b), (float_pointer(c),))
+        else:
+            plain(begin, end, depth, float_pointer(a), float_pointer(b), (float_pointer(c),))
+
+    for depth in (0, 3, 140, 600):
+        a, a_view, b, b_view = operands(layout, rows, columns, depth, at_end=True)
+        one, other = (Fenced(rows * columns, at_end=True).values for _ in range(2))
+        other[:] = 7
+        run(0, 0, rows, depth, a.ctypes.data, b.ctypes.data, one.ctypes.data)
+        for begin, end in pairwise((0, 8, 13, 93)):
+            before = other.copy()
+            run(1, begin, end, depth, a.ctypes.data, b.ctypes.data, other.ctypes.data)
+            assert (other[: begin * columns] == before[: begin * columns]).all()
+            assert (other[end * columns :] == 7).all()
+        np.testing.assert_allclose(other.reshape(rows, columns), a_view @ b_view, rtol=1e-3, atol=1e-3)
+        assert one.tobytes() == other.tobytes()
+
+
 def test_only_whole_tiles_are_copied() -> None:
     with pytest.raises(ValueError, match="do not divide into tiles"):
         gemm.tiles(columns=33, depth=16, b_depth=33, b_column=1)

@@ -33,6 +33,11 @@ TERMS_OF_A_COPY = 128
 # Floats of a copy: 256 KiB of the second-level cache.
 PANEL_FLOATS = 1 << 16
 
+# Up to so many columns, rows whose last vector is not full are finished together where that is possible: a processor
+# takes the last vector of a row, written under a mask, for whole, and what reads the next row waits until it is in the
+# cache, 33 ns for each row of 10 columns that Adam updates. Longer rows do not lose what their places cost.
+WIDEST_FLAT = 256
+
 
 def product(
     *,
@@ -46,6 +51,7 @@ def product(
     lanes: int | None = None,
     in_tiles: bool = False,
     triangle: str | None = None,
+    flat: bool = False,
 ) -> Any:
     """A jitted `f(begin, end, depth, a, b, arguments)` that computes rows begin … end - 1 of every column.
 
@@ -53,12 +59,16 @@ def product(
     name is ignored. With `in_tiles`, B is what `tiles` makes of it. `triangle` is a `contraction.Triangle`; then
     row 0 is the first one of the square, wherever begin is. For each finished tile, of up to ROW_BLOCK rows,
     `epilogue(row, column, rows, columns, tile, tile_stride, arguments)` is called once, with a constant for `columns`.
-    No bit of C depends on begin, end or the vector width.
+    With `flat`, the epilogue goes through arrays whose rows follow each other as C's do, and asks nowhere which row or
+    column it is at; then whole rows may be given to it as one row. No bit of C depends on begin, end or the vector width.
     """
     block = register_block(lanes)
     width = block.width
+    flat = flat and columns % block.lanes != 0 and columns <= WIDEST_FLAT and not in_tiles and triangle is None
     if not in_tiles and triangle is None and a_row == 1 and a_depth != 1 and columns > (WIDE_TILES - 1) * width:
-        return _wide_product(block, columns, depth, a_depth, (b_depth, b_column), epilogue)
+        return _wide_product(block, columns, depth, a_depth, (b_depth, b_column), epilogue, flat)
+    if flat:
+        return _flat_product(block, columns, depth, (a_row, a_depth), (b_depth, b_column), epilogue)
     multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width, in_tiles=in_tiles)
     if triangle is not None:
         copies = b_column != 1 or columns % block.lanes
@@ -91,24 +101,72 @@ def product(
     return rows_times_columns
 
 
+def _flat_product(
+    block: Block,
+    columns: int,
+    depth: int | None,
+    a_strides: tuple[int, int],
+    b_strides: tuple[int, int],
+    epilogue: Any,
+) -> Any:
+    """As `product`, where rows whose last vector is not full are finished together, as one row."""
+    width = block.width
+    rows_together = min(ROW_BLOCK, WIDE_FLOATS // columns // PANEL * PANEL)
+    multiply = tile_product(block, columns, *a_strides, *b_strides, tile_row=columns)
+    packed_floats, tile_floats = width * DEPTH_BLOCK, columns * rows_together + width
+    known_depth = -1 if depth is None else depth
+    finish = finish_flat(epilogue)
+
+    @linked
+    def rows_times_columns(begin, end, depth, a, b, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if known_depth >= 0:
+            depth = known_depth
+        packed = stack_floats(packed_floats)
+        tile = stack_floats(tile_floats)
+        for first in range(begin, end, rows_together):
+            last = min(first + rows_together, end)
+            for column in range(0, columns, width):
+                multiply(first, last, column, depth, a, b, packed, offset(tile, column), 0)
+            finish(first, 0, last - first, columns, tile, columns, arguments)
+
+    return rows_times_columns
+
+
+def finish_flat(epilogue: Any) -> Any:
+    """An epilogue for whole rows which are one to the one given."""
+    of_one_row = epilogue.fixed({2: 1})
+
+    @linked
+    def finish(row, column, rows, columns, tile, tile_stride, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        of_one_row(row, column, 1, rows * columns, tile, 0, arguments)
+
+    return finish
+
+
 def _wide_product(
-    block: Block, columns: int, depth: int | None, a_depth: int, b_strides: tuple[int, int], epilogue: Any
+    block: Block,
+    columns: int,
+    depth: int | None,
+    a_depth: int,
+    b_strides: tuple[int, int],
+    epilogue: Any,
+    flat: bool,
 ) -> Any:
     """As `product`, where rows of A lie next to each other; apart from it, since every function takes compiling."""
     width = block.width
     tiles = -(-columns // width)
-    group = min(WIDEST // width, tiles) * width
+    group = columns if flat else min(WIDEST // width, tiles) * width
     rows_together = min(ROW_BLOCK, WIDE_FLOATS // group // PANEL * PANEL)
     multiply = tile_product(block, columns, 1, a_depth, *b_strides, tile_row=group)
     multiply_copy = tile_product(block, columns, 1, PANEL, *b_strides, tile_row=group, in_panels=True)
     copy = panel_copy(a_depth)
     b_depth = b_strides[0]
-    packed_floats, tile_floats = width * DEPTH_BLOCK, group * rows_together
+    packed_floats, tile_floats = width * DEPTH_BLOCK, group * rows_together + width
     part = PANEL_FLOATS // rows_together
     known_depth = -1 if depth is None else depth
     rest = columns % group
     whole = columns - rest
-    finish_whole = epilogue.fixed({3: group, 5: group})
+    finish_whole = finish_flat(epilogue) if flat else epilogue.fixed({3: group, 5: group})
     finish_rest = epilogue.fixed({3: rest, 5: group})
 
     @linked
