@@ -14,6 +14,7 @@ from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import PANEL, Block, register_block
 from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, ROWS_OF_A_COPY, panel_copy, tile_copy, tile_product
 from trainer_cli.targets.cpu.triangle import triangle_product
+from trainer_cli.targets.cpu.turned import pays_turned, turned_product
 
 __all__ = ["PANEL", "product", "store_epilogue", "tiles"]
 
@@ -60,7 +61,8 @@ def product(
     row 0 is the first one of the square, wherever begin is. For each finished tile, of up to ROW_BLOCK rows,
     `epilogue(row, column, rows, columns, tile, tile_stride, arguments)` is called once, with a constant for `columns`.
     With `flat`, the epilogue goes through arrays whose rows follow each other as C's do, and asks nowhere which row or
-    column it is at; then whole rows may be given to it as one row. No bit of C depends on begin, end or the vector width.
+    column it is at; then whole rows may be given to it as one row. No bit of C depends on begin, end or the vector
+    width.
     """
     block = register_block(lanes)
     width = block.width
@@ -69,7 +71,10 @@ def product(
         return _wide_product(block, columns, depth, a_depth, (b_depth, b_column), epilogue, flat)
     if flat:
         return _flat_product(block, columns, depth, (a_row, a_depth), (b_depth, b_column), epilogue)
-    multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width, in_tiles=in_tiles)
+    if in_tiles or triangle is not None:
+        multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width, in_tiles=in_tiles)
+    else:
+        multiply = _product_of_tiles(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width)
     if triangle is not None:
         copies = b_column != 1 or columns % block.lanes
         rows_together = ROWS_OF_A_COPY if copies else PANEL
@@ -101,6 +106,36 @@ def product(
     return rows_times_columns
 
 
+def _product_of_tiles(
+    block: Block, columns: int, a_row: int, a_depth: int, b_depth: int, b_column: int, *, tile_row: int
+) -> Any:
+    """As `tile_product`, but never with sums that go on; the last tile is turned where that pays."""
+    if a_row != 1 or a_depth == 1 or not pays_turned(block, columns):
+        return tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=tile_row)
+    whole = columns - columns % block.width
+    multiply = tile_product(block, whole, a_row, a_depth, b_depth, b_column, tile_row=tile_row)
+    multiply_turned = turned_product(block, columns, a_depth, b_depth, b_column, tile_row=tile_row)
+
+    @linked
+    def multiply_last(first, last, column, depth, a, b, packed, tile, resume):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        multiply_turned(first, last, depth, a, b, tile)
+
+    @linked
+    def multiply_any(first, last, column, depth, a, b, packed, tile, resume):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if column < whole:
+            multiply(first, last, column, depth, a, b, packed, tile, 0)
+        else:
+            multiply_turned(first, last, depth, a, b, tile)
+
+    return multiply_any if whole else multiply_last
+
+
+def _rows_together(block: Block, columns: int) -> int:
+    """The rows of a tile of so many columns: whole panels, and whole vectors of rows where they are turned."""
+    step = max(PANEL, block.lanes)
+    return min(ROW_BLOCK, WIDE_FLOATS // columns // step * step)
+
+
 def _flat_product(
     block: Block,
     columns: int,
@@ -111,11 +146,11 @@ def _flat_product(
 ) -> Any:
     """As `product`, where rows whose last vector is not full are finished together, as one row."""
     width = block.width
-    rows_together = min(ROW_BLOCK, WIDE_FLOATS // columns // PANEL * PANEL)
-    multiply = tile_product(block, columns, *a_strides, *b_strides, tile_row=columns)
-    packed_floats, tile_floats = width * DEPTH_BLOCK, columns * rows_together + width
+    rows_together = _rows_together(block, columns)
+    multiply = _product_of_tiles(block, columns, *a_strides, *b_strides, tile_row=columns)
+    packed_floats, tile_floats = width * DEPTH_BLOCK, columns * rows_together + block.lanes
     known_depth = -1 if depth is None else depth
-    finish = finish_flat(epilogue)
+    finish = _finish_flat(epilogue)
 
     @linked
     def rows_times_columns(begin, end, depth, a, b, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -132,7 +167,7 @@ def _flat_product(
     return rows_times_columns
 
 
-def finish_flat(epilogue: Any) -> Any:
+def _finish_flat(epilogue: Any) -> Any:
     """An epilogue for whole rows which are one to the one given."""
     of_one_row = epilogue.fixed({2: 1})
 
@@ -156,17 +191,17 @@ def _wide_product(
     width = block.width
     tiles = -(-columns // width)
     group = columns if flat else min(WIDEST // width, tiles) * width
-    rows_together = min(ROW_BLOCK, WIDE_FLOATS // group // PANEL * PANEL)
-    multiply = tile_product(block, columns, 1, a_depth, *b_strides, tile_row=group)
+    rows_together = _rows_together(block, group)
+    multiply = _product_of_tiles(block, columns, 1, a_depth, *b_strides, tile_row=group)
     multiply_copy = tile_product(block, columns, 1, PANEL, *b_strides, tile_row=group, in_panels=True)
     copy = panel_copy(a_depth)
     b_depth = b_strides[0]
-    packed_floats, tile_floats = width * DEPTH_BLOCK, group * rows_together + width
+    packed_floats, tile_floats = width * DEPTH_BLOCK, group * rows_together + (block.lanes if flat else 0)
     part = PANEL_FLOATS // rows_together
     known_depth = -1 if depth is None else depth
     rest = columns % group
     whole = columns - rest
-    finish_whole = finish_flat(epilogue) if flat else epilogue.fixed({3: group, 5: group})
+    finish_whole = _finish_flat(epilogue) if flat else epilogue.fixed({3: group, 5: group})
     finish_rest = epilogue.fixed({3: rest, 5: group})
 
     @linked

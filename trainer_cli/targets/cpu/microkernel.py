@@ -291,7 +291,7 @@ def _copy_rows(builder: Any, block: Block, columns: int, b_depth: int, depth: An
             store_vector(builder, value, builder.gep(target, [constant(i * lanes)]), lanes * _ELEMENT_BYTES)
 
 
-def _transpose(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
+def transpose(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
     """Transpose a square of as many vectors as each has lanes: 4×4 inside 128-bit blocks, then the blocks."""
 
     def interleave(left: Any, right: Any, pattern: Sequence[int]) -> Any:
@@ -335,7 +335,7 @@ def _transpose_columns(
                 here = builder.gep(b, [builder.add(k, constant(column * b_column))])
                 rows.append(masked_load(builder, here, mask, lanes))
             target = builder.gep(packed, [builder.add(builder.mul(k, constant(block.width)), constant(i * lanes))])
-            for step, row in enumerate(_transpose(builder, rows, lanes)):
+            for step, row in enumerate(transpose(builder, rows, lanes)):
                 store_vector(builder, row, builder.gep(target, [constant(step * block.width)]), lanes * _ELEMENT_BYTES)
 
 
