@@ -46,6 +46,7 @@ def turned_product(block: Block, columns: int, a_depth: int, b_depth: int, b_col
     """
     lanes = block.lanes
     rest = columns % block.width
+    # 20 sums in 32 registers, 10 in 16: the numbers of A and the one of B that they share need the others.
     most = block.rows * block.vectors * 5 // 4
     parts = -(-rest // (most // 2))
     sizes = [rest // parts + (part < rest % parts) for part in range(parts)]
