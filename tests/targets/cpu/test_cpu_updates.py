@@ -104,3 +104,18 @@ def test_any_number_of_rows_can_be_shared_among_more_threads(batch_size: int) ->
         if rows <= batch_size:
             bound = {"x": random.normal(size=(rows, 5)).astype("f4"), "w": random.normal(size=(5, 1)).astype("f4")}
             assert_agree(graph, bound, rows, native=native, threads=(1, 2, 3, 4, 9))
+
+
+@pytest.mark.parametrize("name", ["elements alone", "a column", "a row"])
+def test_ragged_gradients_are_finished_as_one_row_where_no_place_is_asked_for(name: str) -> None:
+    graph = Graph()
+    shapes = {"x": (24, 40), "y": (24, 10), "w": (40, 10), "column": (10,), "row": (40, 1)}
+    x, y = graph.input("x", (BATCH, 40)), graph.input("y", (BATCH, 10))
+    w, column, row = (graph.weight(leaf, shapes[leaf]) for leaf in ("w", "column", "row"))
+    factor = {"elements alone": w, "a column": column, "a row": row}[name]
+    graph.updates["w"] = w - ir.contract("bi,bo->io", x, y) * factor
+    native = NativeGraph(graph, 24)
+    assert ("flat=True" in native.plan.source.text) == (name == "elements alone")
+    random = np.random.default_rng(0)
+    bound = {leaf: random.normal(size=shape).astype("f4") for leaf, shape in shapes.items()}
+    assert_agree(graph, bound, 24, native=native, threads=(1, 2, 3))

@@ -15,6 +15,8 @@ import pytest
 from trainer_cli.targets.cpu import gemm
 from trainer_cli.targets.cpu.intrinsics import float_pointer, has_fused_multiply_add, offset
 from trainer_cli.targets.cpu.linking import linked
+from trainer_cli.targets.cpu.microkernel import register_block
+from trainer_cli.targets.cpu.turned import pays_turned
 
 ROWS = (1, 3, 7, 8, 9, 17, 31, 33, 100)
 COLUMNS = (1, 3, 10, 11, 31, 32, 33, 48, 128)
@@ -192,6 +194,55 @@ def test_weights_lie_one_below_the_other_in_tiles(lanes: int) -> None:
     run(rows, *(array.ctypes.data for array in (a, b, *parts, copied, one, other)))
     np.testing.assert_allclose(one, a @ b, rtol=1e-4, atol=1e-4)
     assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("columns", [1, 3, 10, 18, 37, 63, 100, 201])
+def test_rows_finished_together_have_the_same_bits(layout: str, columns: int, lanes: int) -> None:
+    rows = 93
+    at = strides(layout, columns)
+    plain, flat = (
+        gemm.product(columns=columns, epilogue=gemm.store_epilogue(columns), lanes=lanes, flat=flat, **at)
+        for flat in (False, True)
+    )
+
+    @linked
+    def run(chosen: int, begin: int, end: int, depth: int, a: int, b: int, c: int) -> None:
+        if chosen == 1:
+            flat(begin, end, depth, float_pointer(a), float_pointer(b), (float_pointer(c),))
+        else:
+            plain(begin, end, depth, float_pointer(a), float_pointer(b), (float_pointer(c),))
+
+    for depth in (0, 3, 140, 600):
+        a, a_view, b, b_view = operands(layout, rows, columns, depth, at_end=True)
+        one, other = (Fenced(rows * columns, at_end=True).values for _ in range(2))
+        other[:] = 7
+        run(0, 0, rows, depth, a.ctypes.data, b.ctypes.data, one.ctypes.data)
+        for begin, end in pairwise((0, 8, 13, 93)):
+            before = other.copy()
+            run(1, begin, end, depth, a.ctypes.data, b.ctypes.data, other.ctypes.data)
+            assert (other[: begin * columns] == before[: begin * columns]).all()
+            assert (other[end * columns :] == 7).all()
+        np.testing.assert_allclose(other.reshape(rows, columns), a_view @ b_view, rtol=1e-3, atol=1e-3)
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize("columns", [1, 2, 5, 6, 10, 11, 22, 37, 65])
+def test_last_columns_computed_as_rows_have_the_same_bits(columns: int, lanes: int) -> None:
+    assert pays_turned(register_block(lanes), columns)
+    run, other = compiled("tn", columns, lanes), compiled("nn", columns, lanes)
+    for rows in (1, 15, 33, 100):
+        for depth in (0, 1, 37, 140):
+            check("tn", columns, lanes, rows, depth, at_end=rows % 2 == 0)
+            a, a_view, b, b_view = operands("tn", rows, columns, depth, at_end=True)
+            by_rows, by_rows_b = np.zeros((rows, FAR), np.float32), np.zeros((depth, columns + 1), np.float32)
+            by_rows[:, :depth], by_rows_b[:, :columns] = a_view, b_view
+            one, two = (np.zeros(rows * (columns + 3), np.float32) for _ in range(2))
+            run(0, rows, depth, a.ctypes.data, b.ctypes.data, one.ctypes.data)
+            other(0, rows, depth, by_rows.ctypes.data, by_rows_b.ctypes.data, two.ctypes.data)
+            assert one.tobytes() == two.tobytes(), (rows, depth)
 
 
 def test_only_whole_tiles_are_copied() -> None:

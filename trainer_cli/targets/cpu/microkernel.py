@@ -88,6 +88,16 @@ def masked_load(builder: Any, pointer: Any, mask: Any, lanes: int) -> Any:
     return call(builder, f"llvm.masked.load.v{lanes}f32.{suffix}", vector, arguments)
 
 
+def masked_store(builder: Any, value: Any, pointer: Any, present: int) -> None:
+    """Write the first lanes of a vector; memory under the others is not touched."""
+    lanes = value.type.count
+    place = builder.bitcast(pointer, value.type.as_pointer())
+    suffix = "p0" if str(place.type) == "ptr" else f"p0v{lanes}f32"
+    mask = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [lane < present for lane in range(lanes)])
+    arguments = [value, place, ir.Constant(ir.IntType(32), _ELEMENT_BYTES), mask]
+    call(builder, f"llvm.masked.store.v{lanes}f32.{suffix}", ir.VoidType(), arguments)
+
+
 def splat(builder: Any, scalar: Any, lanes: int) -> Any:
     undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
     single = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
@@ -143,6 +153,8 @@ class Operands:
     tile: Any
     tile_row: int
     resume: Any
+    # Of the last vector of a row, the lanes that the tile has room for (0: all).
+    last: int = 0
 
 
 def multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: Operands) -> None:
@@ -204,52 +216,58 @@ def multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: 
             result.add_incoming(first[row][i], start)
             result.add_incoming(updated[row][i], body)
             places[row][i] = (result, places[row][i])
+    align = _ELEMENT_BYTES * (lanes if operands.tile_row % lanes == 0 else 1)
     for row_places in places:
-        for result, place in row_places:
-            store_vector(builder, result, place, lanes * _ELEMENT_BYTES)
+        for i, (result, place) in enumerate(row_places):
+            if operands.last and i == vectors - 1:
+                masked_store(builder, result, place, operands.last)
+            else:
+                store_vector(builder, result, place, align)
 
 
 def panel_writer(block: Block, columns: int, a_row: int, a_depth: int, tile_row: int) -> Writer:
     """Writes a function `(rows, column, depth, a, b, b_step, tile, resume)` for a panel of 1 to PANEL rows.
 
     B's rows are `b_step` floats apart. `column` tells the last tile of the `columns`, which may need fewer vectors;
-    every row of B holds whole vectors all the same. The tile, whose rows lie `tile_row` floats apart, aligned, receives
-    the result; with `resume` it also holds the sums of an earlier part of the depth, which go on from there.
+    every row of B holds whole vectors all the same. The tile, whose rows lie `tile_row` floats apart, receives the
+    result; with `resume` it also holds the sums of an earlier part of the depth, which go on from there. Where its rows
+    follow each other without gaps, what lies behind the last column is left as it is.
     """
     rest = columns % block.width
     last = Block(block.lanes, block.rows, -(-rest // block.lanes))
+    present = columns % block.lanes if tile_row == columns else 0
 
     def write(
         builder: Any, rows: Any, column: Any, depth: Any, a: Any, b: Any, b_step: Any, tile: Any, resume: Any
     ) -> None:
-        def multiply(vectors: int, count: int, first: Any) -> None:
-            a_here = builder.gep(a, [builder.mul(first, constant(a_row))])
-            tile_here = builder.gep(tile, [builder.mul(first, constant(tile_row))])
-            operands = Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, tile_row, resume)
-            multiply_block(builder, block.lanes, count, vectors, operands)
+        def panel(vectors: int, room: int) -> None:
+            def multiply(count: int, first: Any) -> None:
+                a_here = builder.gep(a, [builder.mul(first, constant(a_row))])
+                tile_here = builder.gep(tile, [builder.mul(first, constant(tile_row))])
+                operands = Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, tile_row, resume, room)
+                multiply_block(builder, block.lanes, count, vectors, operands)
 
-        def panel(vectors: int) -> None:
             with builder.if_else(builder.icmp_signed("==", rows, constant(PANEL))) as (whole, part):
                 with whole:
                     for first in range(0, PANEL, block.rows):
-                        multiply(vectors, block.rows, constant(first))
+                        multiply(block.rows, constant(first))
                 with part:
                     half = builder.and_(rows, constant(HALF_PANEL))
                     with builder.if_then(builder.icmp_signed("!=", half, constant(0))):
-                        multiply(vectors, HALF_PANEL, constant(0))
+                        multiply(HALF_PANEL, constant(0))
                     with loop(builder, half, rows, 1) as row:
-                        multiply(vectors, 1, row)
+                        multiply(1, row)
 
-        if last.vectors in (0, block.vectors):
-            panel(block.vectors)
+        if last.vectors == 0 or (last.vectors == block.vectors and not present):
+            panel(block.vectors, 0)
         elif columns < block.width:
-            panel(last.vectors)
+            panel(last.vectors, present)
         else:
             with builder.if_else(builder.icmp_signed("<", column, constant(columns - rest))) as (whole, part):
                 with whole:
-                    panel(block.vectors)
+                    panel(block.vectors, 0)
                 with part:
-                    panel(last.vectors)
+                    panel(last.vectors, present)
 
     return write
 
@@ -273,7 +291,7 @@ def _copy_rows(builder: Any, block: Block, columns: int, b_depth: int, depth: An
             store_vector(builder, value, builder.gep(target, [constant(i * lanes)]), lanes * _ELEMENT_BYTES)
 
 
-def _transpose(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
+def transpose(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
     """Transpose a square of as many vectors as each has lanes: 4×4 inside 128-bit blocks, then the blocks."""
 
     def interleave(left: Any, right: Any, pattern: Sequence[int]) -> Any:
@@ -317,7 +335,7 @@ def _transpose_columns(
                 here = builder.gep(b, [builder.add(k, constant(column * b_column))])
                 rows.append(masked_load(builder, here, mask, lanes))
             target = builder.gep(packed, [builder.add(builder.mul(k, constant(block.width)), constant(i * lanes))])
-            for step, row in enumerate(_transpose(builder, rows, lanes)):
+            for step, row in enumerate(transpose(builder, rows, lanes)):
                 store_vector(builder, row, builder.gep(target, [constant(step * block.width)]), lanes * _ELEMENT_BYTES)
 
 

@@ -59,7 +59,8 @@ def _write_product(writer: KernelWriter, root: Value, product: MatrixProduct) ->
         f"{{name}}_product = product(columns={product.columns.extent}, depth={depth if static else None}, "
         f"a_row={lead[0]}, a_depth={lead[1]}, b_depth={right[0]}, b_column={right[1]}, epilogue={{name}}_finish"
         f"{', in_tiles=True' if _lies_in_tiles(root, product) else ''}"
-        f"{f', triangle={str(triangle)!r}' if triangle is not None else ''})\n\n\n"
+        f"{f', triangle={str(triangle)!r}' if triangle is not None else ''}"
+        f"{', flat=True' if not needed and row_stride == product.columns.extent else ''})\n\n\n"
     )
     main = Lines(1)
     shared = product.rows is not None and is_shared(root, product.rows)
