@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import groups, options
+from trainer_cli.cli.declared import Option
 
 
 def command(
     *,
     file: groups.ConfigFile,
-    phase: Annotated[int, typer.Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
-    source: Annotated[bool, typer.Option("--source", help="Print the generated source instead.")] = False,
+    phase: Annotated[int, Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
+    source: Annotated[bool, Option("--source", help="Print the generated source instead.")] = False,
     machine: groups.Machine,
     strict: options.StrictOption = False,
     as_json: options.JsonOption = False,

@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 import warnings
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-from trainer_cli.cli import check
+from trainer_cli.cli.declared import Misuse
+from trainer_cli.cli.plain import plain
 from trainer_cli.errors import ConfigError, TrainerError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
@@ -51,9 +53,11 @@ def main() -> None:
 
 def _obey() -> None:
     try:
-        request = check.plain(sys.argv[1:])
-        if request is not None:
-            leave(check.check(request))
+        ready = plain(sys.argv[1:])
+        if ready is not None:
+            with suppress(Misuse):
+                ready()
+                leave(0)
         from trainer_cli.cli.app import run
 
         run(sys.argv[1:])
