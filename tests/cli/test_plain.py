@@ -146,3 +146,11 @@ except SystemExit as end:
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=project.folder, env=project.environment(), check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["told", "quiet"])
+def test_a_plain_line_prints_what_one_for_typer_prints(project, quiet):
+    own = project.run("validate", "config.yaml", "--set", "seed=1", "--strict", *quiet)
+    typer = project.run("validate", "--set=seed=1", "--strict", "config.yaml", *quiet)
+    assert (own.returncode, own.stdout, own.stderr) == (typer.returncode, typer.stdout, typer.stderr)
+    assert own.stdout == ("" if quiet else "config.yaml: ok\n")

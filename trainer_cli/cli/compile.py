@@ -30,8 +30,8 @@ def command(
     from trainer_cli.reports.json_lines import write_json
     from trainer_cli.training.compile import compile_phase
 
-    options.begin_work()
     loaded = load(path, file.given)
+    options.begin_work()
     with options.places_from(loaded.source):
         compiled = compile_phase(loaded, phase=phase - 1, **machine.settings)
         warnings = options.placed(compiled.warnings, loaded.source)

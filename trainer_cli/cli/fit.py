@@ -84,10 +84,10 @@ def command(
     from trainer_cli.config.load import load
     from trainer_cli.training.options import FitOptions
 
-    options.begin_work()
     loaded = load(path, file.given)
     if strict:
         _refuse_warnings(loaded)
+    options.begin_work()
     settings = FitOptions(
         run_directory=run_directory,
         **machine.settings,

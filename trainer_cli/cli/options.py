@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 
 from trainer_cli.cli.declared import Argument, Misuse, Option
 from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.lazy import import_numpy
 
 if TYPE_CHECKING:
     from trainer_cli.config.load import LoadedConfig
@@ -173,8 +174,10 @@ def begin_work() -> None:
     """Collect garbage again, which `main` stopped while modules are imported, and never look at those objects.
 
     Until training begins, what follows makes some 50,000 objects too and little garbage: at Python's own threshold of
-    700 new ones they would be looked through sixty times, which takes 13 ms.
+    700 new ones they would be looked through sixty times, which takes 13 ms. Called when a config is known to be right:
+    one with mistakes needs no NumPy.
     """
+    import_numpy()
     gc.freeze()
     gc.set_threshold(100_000)
     gc.enable()

@@ -45,8 +45,8 @@ def command(
     as_parquet = is_parquet(output)
     if as_parquet and as_json:
         raise Misuse(f"{output} is written as Parquet, by its name", param_hint="--json")
-    options.begin_work()
     path, loaded = chosen.load()
+    options.begin_work()
     count = 0
     with options.places_from(loaded.source if loaded else None):
         if rows.data is None:

@@ -35,8 +35,8 @@ def command(
     from trainer_cli.reports.profile import print_profile, record
     from trainer_cli.training.profile import profile_phase
 
-    options.begin_work()
     loaded = load(path, file.given)
+    options.begin_work()
     with options.places_from(loaded.source):
         profile = profile_phase(loaded, phase=phase - 1, threads=threads, steps=steps)
     if as_json:
