@@ -13,13 +13,15 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["DTypeLike", "NDArray", "import_numpy", "np"]
+__all__ = ["DTypeLike", "Later", "NDArray", "import_numpy", "np"]
 
 
-class _Later(ModuleType):
+class Later(ModuleType):
     """Stands for a module until an attribute is asked for; keeps what it was asked for, so that it is asked once."""
 
     def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
         value = getattr(import_module(self.__name__), name)
         setattr(self, name, value)
         return value
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike, NDArray
 else:
-    np = _Later("numpy")
+    np = Later("numpy")
     DTypeLike = NDArray = object  # for annotations, which are never evaluated
 
 
@@ -48,7 +50,7 @@ def import_numpy() -> None:
 def _standing_in(*names: str) -> Iterator[None]:
     """Modules of these names that hold nothing but types for annotations, in the place of the real ones for a while."""
     for name in names:
-        sys.modules[name] = _StandIn(name)
+        sys.modules[name] = _Empty(name)
     try:
         yield
     finally:
@@ -56,7 +58,7 @@ def _standing_in(*names: str) -> Iterator[None]:
             sys.modules.pop(name, None)
 
 
-class _StandIn(ModuleType):
+class _Empty(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)

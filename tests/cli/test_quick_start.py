@@ -100,6 +100,39 @@ found = np.linalg.svd(np.eye(3))
 assert type(found).__name__ == "SVDResult" and found.S.sum() == 3
 np.testing.assert_allclose(np.ma.masked_array([1, 2], [True, False]).sum(), 2)
 """
+YAML = """
+import re
+from trainer_cli.cli import quick_start
+before = re.compile
+quick_start.import_yaml()
+assert re.compile is before
+import yaml
+assert not isinstance(yaml.reader.Reader.NON_PRINTABLE, re.Pattern), "it is compiled"
+text = "{a: 1, b: 0x1f, c: 1e3, d: 2020-01-02, e: yes, f: ~, g: 1.5, h: [.inf]}"
+found = yaml.load(text, yaml.SafeLoader)
+assert found == yaml.load(text, yaml.CSafeLoader) and str(found["d"]) == "2020-01-02" and found["e"] is True
+assert yaml.safe_load(yaml.safe_dump(found)) == found
+try:
+    yaml.load("a: \\x01", yaml.SafeLoader)
+except yaml.reader.ReaderError as error:
+    assert error.character == 1
+else:
+    raise AssertionError("what cannot be printed is no YAML")
+"""
+MODULES = """
+import sys
+from trainer_cli.cli import quick_start
+quick_start.leave_out_searches()
+import pickle, secrets
+assert "random" not in sys.modules and "_pickle" not in sys.modules
+from secrets import compare_digest, token_hex
+assert compare_digest("a", "a") and len(secrets.token_hex(4)) == 8
+assert pickle.loads(pickle.dumps([1])) == [1]
+assert sys.modules["pickle"].Pickler is pickle.Pickler
+class Own(pickle.Pickler):
+    pass
+import multiprocessing
+"""
 
 
 def run(script: str, root) -> str:
@@ -115,7 +148,9 @@ def test_no_call_asks_for_memory_for_its_frame(root):
     assert json.loads(run(f"{FRAMES}\nmain.main = most\nmain.start()", root)) < 100
 
 
-@pytest.mark.parametrize("script", [METHODS, MODELS, NUMPY], ids=["methods", "models", "numpy"])
+@pytest.mark.parametrize(
+    "script", [METHODS, MODELS, NUMPY, YAML, MODULES], ids=["methods", "models", "numpy", "yaml", "modules"]
+)
 def test_libraries_work_as_before(script, root):
     run(script, root)
 

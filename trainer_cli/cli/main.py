@@ -53,6 +53,7 @@ def _obey() -> None:
     try:
         ready = plain(sys.argv[1:])
         if ready is not None:
+            quick_start.import_yaml()
             quick_start.import_models()
             with suppress(Misuse):
                 ready()
