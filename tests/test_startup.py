@@ -83,7 +83,7 @@ def test_the_process_ends_with_all_said(config, code, root):
     "before",
     [
         "import atexit, numpy; atexit.register(print, 'done')",
-        "import threading, time; threading.Thread(target=lambda: (time.sleep(0.5), print('done'))).start()",
+        "import threading as t; t.Thread(target=lambda: (t.main_thread().join(), print('done'))).start()",
     ],
     ids=["registered", "under way"],
 )

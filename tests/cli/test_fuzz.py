@@ -21,8 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.mutations import bombs, mutated
-from trainer_cli.cli import check
-from trainer_cli.cli.check import Request
+from trainer_cli.cli import validate
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -41,7 +40,7 @@ def outcome(path: Path) -> tuple[int, str]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-        code = check.check(Request(path))
+        code = validate.check(path)
     seconds = time.process_time() - began
     assert seconds < SECONDS, f"{seconds:.1f} s"
     grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 from datetime import UTC, datetime
 
@@ -17,6 +18,7 @@ from trainer_cli.training.run_directory import (
     latest_run,
     manifest,
     open_run_directory,
+    system_name,
 )
 
 NOON = datetime(2030, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -86,6 +88,25 @@ def test_only_run_directories_are_resumed(tmp_path):
     (tmp_path / "checkpoints" / "last.safetensors").touch()
     assert open_run_directory(tmp_path).last.is_file()
     assert len(list((tmp_path / "checkpoints").iterdir())) == 1
+
+
+def test_a_run_without_epochs_has_an_empty_file_of_metrics(tmp_path):
+    directory = RunDirectory(tmp_path)
+    directory.rewrite_metrics([])
+    assert directory.metrics.read_bytes() == b""
+    directory.append_metrics({"epoch": 1})
+    directory.rewrite_metrics([])
+    assert directory.metrics.read_bytes() == b""
+
+
+def test_where_no_file_of_metrics_can_be_made_that_is_told(tmp_path):
+    with pytest.raises(ResourceError, match=r"cannot write .*metrics\.jsonl"):
+        RunDirectory(tmp_path / "none").rewrite_metrics([])
+
+
+def test_the_system_is_called_as_python_calls_it(monkeypatch):
+    called = platform.platform()  # which starts a process, and remembers the answer
+    assert system_name() == called
 
 
 def test_the_manifest_tells_what_ran_on_what(tmp_path):

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
-from trainer_cli.cli.groups import spread
+from trainer_cli.cli import groups
+from trainer_cli.cli.declared import REQUIRED, Misuse, Option, Parameter
+from trainer_cli.cli.plain import COMMANDS
 
 EPILOG = (
     "Exit codes: 0 ok, 1 bug in trainer, 2 config, 3 data, 4 diverged, 5 gate failed, 6 environment, "
     "130 and 143 interrupted with a checkpoint written."
 )
 
-COMMANDS = (
-    "init",
-    "fit",
-    "validate",
-    "evaluate",
-    "predict",
-    "compile",
-    "profile",
-    "config",
-    "show",
-    "export",
-    "compare",
-    "report",
-    "list",
-    "explain",
-    "schema",
-    "doctor",
-)
 SWITCHES = (
     "--json",
     "--strict",
@@ -64,8 +51,40 @@ def application(commands: Iterable[str]) -> typer.Typer:
     )
     app.callback()(_options)
     for name in names:
-        app.command(name)(spread(import_module(f"trainer_cli.cli.{name}").command))
+        app.command(name)(_spread(import_module(f"trainer_cli.cli.{name}").command))
     return app
+
+
+def _spread(command: Callable[..., None]) -> Callable[..., None]:
+    """The command as Typer is to see it: an option for each field of the lists that it takes."""
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        try:
+            groups.call(command, given)
+        except Misuse as misuse:
+            raise typer.BadParameter(misuse.words, param_hint=misuse.param_hint) from None
+
+    by_name = [
+        inspect.Parameter(
+            parameter.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if parameter.default is REQUIRED else parameter.default,
+            annotation=Annotated[parameter.type, _declaration(parameter)],
+        )
+        for parameter in groups.parameters(command)
+    ]
+    called.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in by_name}
+    return called
+
+
+def _declaration(parameter: Parameter) -> Any:
+    """Typer's own form of what a command declares."""
+    declared = parameter.declaration
+    if isinstance(declared, Option):
+        return typer.Option(*declared.flags, metavar=declared.metavar, help=declared.help, min=declared.min)
+    return typer.Argument(metavar=declared.metavar, help=declared.help, show_default=declared.show_default)
 
 
 def _version(wanted: bool) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import options
+from trainer_cli.cli.declared import Argument, Misuse
 
 
 def command(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN RUN…", help="Run directories; a config stands for its newest run."),
+        Argument(metavar="RUN RUN…", help="Run directories; a config stands for its newest run."),
     ],
     as_json: options.JsonOption = False,
 ) -> None:
@@ -27,7 +26,7 @@ def command(
       trainer compare runs/digits/*
     """
     if len(runs) < 2:
-        raise typer.BadParameter("give two runs or more", param_hint="RUN")
+        raise Misuse("give two runs or more", param_hint="RUN")
 
     from trainer_cli.training.runs import read_run
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import groups, options
+from trainer_cli.cli.declared import Option
 
 
 def command(
     *,
     file: groups.ConfigFile,
-    phase: Annotated[int, typer.Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
-    source: Annotated[bool, typer.Option("--source", help="Print the generated source instead.")] = False,
+    phase: Annotated[int, Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
+    source: Annotated[bool, Option("--source", help="Print the generated source instead.")] = False,
     machine: groups.Machine,
     strict: options.StrictOption = False,
     as_json: options.JsonOption = False,
@@ -31,8 +30,8 @@ def command(
     from trainer_cli.reports.json_lines import write_json
     from trainer_cli.training.compile import compile_phase
 
-    options.begin_work()
     loaded = load(path, file.given)
+    options.begin_work()
     with options.places_from(loaded.source):
         compiled = compile_phase(loaded, phase=phase - 1, **machine.settings)
         warnings = options.placed(compiled.warnings, loaded.source)

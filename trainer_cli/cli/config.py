@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import groups, options
+from trainer_cli.cli.declared import Option
 
 
 def command(
     *,
     file: groups.ConfigFile,
-    only_given: Annotated[bool, typer.Option("--given", help="Leave the defaults out.")] = False,
+    only_given: Annotated[bool, Option("--given", help="Leave the defaults out.")] = False,
     as_json: options.JsonOption = False,
 ) -> None:
     """Show a config as it is meant: defaults, overrides and references filled in, each value with its origin.

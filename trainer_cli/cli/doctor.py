@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from trainer_cli.cli import options
 
 
@@ -35,4 +33,4 @@ def command(as_json: options.JsonOption = False, quiet: options.QuietOption = Fa
         write_json({"ok": not broken, "checks": [check._asdict() for check in checks]})
     if broken:
         options.say([f"error: broken: {', '.join(broken)}"], quiet=as_json)
-        raise typer.Exit(6)
+        raise SystemExit(6)

@@ -34,8 +34,8 @@ def command(
 
     from trainer_cli.training.evaluate import evaluate
 
-    options.begin_work()
     path, loaded = chosen.load()
+    options.begin_work()
     with gates.accounted("evaluate", chosen.describe(path), wanted) as account:
         with options.places_from(loaded.source if loaded else None):
             found = evaluate(path, loaded, data=rows.data, part=rows.part_name, **machine.settings)

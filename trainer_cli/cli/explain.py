@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import options
+from trainer_cli.cli.declared import Argument, Option
 
 
 def command(
     name: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="NAME",
             help="A part's name or alias: adam, dense, mse, leakyReLU, csv, …; "
             "or a section of a config: fit, early_stopping, reduce_lr_on_plateau, checkpoint, phases, architecture, "
@@ -20,7 +19,7 @@ def command(
         ),
     ],
     family: Annotated[
-        str | None, typer.Option("--family", metavar="FAMILY", help="Look among these alone: layers, losses, …")
+        str | None, Option("--family", metavar="FAMILY", help="Look among these alone: layers, losses, …")
     ] = None,
     as_json: options.JsonOption = False,
 ) -> None:

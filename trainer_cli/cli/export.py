@@ -5,23 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import options
+from trainer_cli.cli.declared import Argument, Option
 
 
 def command(
     model: Annotated[
         Path,
-        typer.Argument(
+        Argument(
             metavar="RUN|CHECKPOINT",
             help="A run directory (its best epoch), a checkpoint, or a config, whose newest run is taken.",
         ),
     ],
     to: Annotated[
-        Path, typer.Option("--to", metavar="FILE", help="Where to: the ending .npz or .safetensors is the format.")
+        Path, Option("--to", metavar="FILE", help="Where to: the ending .npz or .safetensors is the format.")
     ],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    force: Annotated[bool, Option("--force", help="Replace a file that exists.")] = False,
     as_json: options.JsonOption = False,
     quiet: options.QuietOption = False,
 ) -> None:

@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from trainer_cli.cli import gates, groups, options
+from trainer_cli.cli.declared import Misuse, Option
 from trainer_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 ResumeOption = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--resume",
         metavar="RUN",
         help="Go on with a run: its directory, one of its checkpoints, or `latest`. "
@@ -39,11 +38,11 @@ def command(
     weights: options.WeightsOption = None,
     resume: ResumeOption = None,
     extend_epochs: Annotated[
-        int, typer.Option("--extend-epochs", min=0, metavar="N", help="Train N epochs more than the config says.")
+        int, Option("--extend-epochs", min=0, metavar="N", help="Train N epochs more than the config says.")
     ] = 0,
     limit_steps: Annotated[
         int | None,
-        typer.Option(
+        Option(
             "--limit-steps",
             min=1,
             metavar="N",
@@ -52,7 +51,7 @@ def command(
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--dry-run",
             help="Everything but training: read the data, compile, evaluate the first batch. Writes no run directory.",
         ),
@@ -79,16 +78,16 @@ def command(
     latest = resume is not None and str(resume) == "latest"
     path = _config_path(file, resume, latest)
     if dry_run and resume is not None:
-        raise typer.BadParameter("a resumed run has begun already", param_hint="--dry-run")
+        raise Misuse("a resumed run has begun already", param_hint="--dry-run")
     conditions = wanted.read()
 
     from trainer_cli.config.load import load
     from trainer_cli.training.options import FitOptions
 
-    options.begin_work()
     loaded = load(path, file.given)
     if strict:
         _refuse_warnings(loaded)
+    options.begin_work()
     settings = FitOptions(
         run_directory=run_directory,
         **machine.settings,

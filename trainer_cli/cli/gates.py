@@ -8,9 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 
-import typer
-
 from trainer_cli.cli import options
+from trainer_cli.cli.declared import Option
 from trainer_cli.errors import TrainerError
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 FailIfOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--fail-if",
         metavar="CONDITION",
         help='Leave with exit code 5 if this holds at the end, e.g. --fail-if "val_accuracy < 0.9". '
@@ -27,10 +26,10 @@ FailIfOption: TypeAlias = Annotated[
     ),
 ]
 JunitOption: TypeAlias = Annotated[
-    Path | None, typer.Option("--junit", metavar="FILE", help="Write what happened as JUnit XML: a test per gate.")
+    Path | None, Option("--junit", metavar="FILE", help="Write what happened as JUnit XML: a test per gate.")
 ]
 MarkdownOption: TypeAlias = Annotated[
-    Path | None, typer.Option("--markdown", metavar="FILE", help="Write a summary as Markdown.")
+    Path | None, Option("--markdown", metavar="FILE", help="Write a summary as Markdown.")
 ]
 
 

@@ -1,20 +1,19 @@
-"""Lists of options that commands have in common in; commands with one option for every field of such a list out.
+"""Lists of options that commands have in common in; what commands take, option by option, and calls of them out.
 
-A command takes a list as one parameter, such as `rows: Rows`, and gets it filled in; Typer sees an option for each of
-its fields instead, where the parameter stands. Such commands take all parameters by name: a list has no default.
+A command takes a list as one parameter, such as `rows: Rows`, and gets it filled in; whoever reads a line sees an
+option for each of its fields instead, where the parameter stands. Such commands take all parameters by name: a list has
+no default.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
-
-import typer
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
 
 from trainer_cli.cli import options
+from trainer_cli.cli.declared import REQUIRED, Misuse, Parameter
 
 if TYPE_CHECKING:
     from trainer_cli.cli.options import ChosenModel
@@ -48,10 +47,10 @@ class Rows(NamedTuple):
     part: options.PartOption = None
 
     def chosen(self) -> ChosenModel:
-        """The model. Raises BadParameter if the options contradict each other."""
+        """The model. Raises Misuse if the options contradict each other."""
         found = options.choose_model(self.model, self.config_option, self.weights, self.overrides)
         if self.data is not None and self.part is not None:
-            raise typer.BadParameter("give either --data or --part", param_hint="--part")
+            raise Misuse("give either --data or --part", param_hint="--part")
         return found
 
     @property
@@ -71,29 +70,34 @@ class Machine(NamedTuple):
         return {"threads": self.threads, "target": self.target.value}
 
 
-def spread(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as Typer is to see it: an option for each field of the lists that it takes."""
+def parameters(command: Callable[..., None]) -> list[Parameter]:
+    """What a command takes, with the fields of its lists where these stand."""
     hints = get_type_hints(command, include_extras=True)
-    lists: dict[str, Any] = {name: hint for name, hint in hints.items() if hasattr(hint, "_field_defaults")}
-    parameters = []
+    found = []
     for name, parameter in inspect.signature(command).parameters.items():
-        if name in lists:
-            of = lists[name]
-            fields = get_type_hints(of, include_extras=True)
-            parameters += [
-                parameter.replace(name=field, annotation=fields[field], default=of._field_defaults[field])
-                for field in of._fields
-            ]
+        if fields := _fields(hints[name]):
+            own = get_type_hints(hints[name], include_extras=True)
+            found += [_parameter(field, own[field], default) for field, default in fields.items()]
         else:
-            parameters.append(parameter.replace(annotation=hints[name]))
+            default = REQUIRED if parameter.default is parameter.empty else parameter.default
+            found.append(_parameter(name, hints[name], default))
+    return found
 
-    @wraps(command)
-    def filled_in(**given: Any) -> None:
-        for name, of in lists.items():
-            given[name] = of(**{field: given.pop(field) for field in of._fields})
-        command(**given)
 
-    by_name = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
-    filled_in.__signature__ = inspect.Signature(by_name)  # type: ignore[attr-defined]
-    filled_in.__annotations__ = {parameter.name: parameter.annotation for parameter in by_name}
-    return filled_in
+def _fields(hint: Any) -> Mapping[str, Any]:
+    """The fields of a list of options and their defaults; nothing for the type of a single option."""
+    return getattr(hint, "_field_defaults", {})
+
+
+def _parameter(name: str, hint: Any, default: Any) -> Parameter:
+    type_, declaration = get_args(hint)
+    return Parameter(name, type_, declaration, default)
+
+
+def call(command: Callable[..., None], given: Mapping[str, Any]) -> None:
+    """Run a command with a value for each of its `parameters`."""
+    rest = dict(given)
+    for name, hint in get_type_hints(command).items():
+        if fields := _fields(hint):
+            rest[name] = hint(**{field: rest.pop(field) for field in fields})
+    command(**rest)

@@ -9,9 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import options
+from trainer_cli.cli.declared import Argument, Misuse, Option
 
 
 class Template(StrEnum):
@@ -27,7 +26,7 @@ class Template(StrEnum):
 def command(
     data: Annotated[
         Path | None,
-        typer.Argument(
+        Argument(
             metavar="DATA",
             show_default=False,
             help="A CSV or TSV file with a header, Parquet, Arrow, JSON lines, arrays as .npz or .npy, IDX files, a "
@@ -36,20 +35,18 @@ def command(
     ] = None,
     target: Annotated[
         str | None,
-        typer.Option(
-            "--target", metavar="COLUMN", help="What to predict: a column, a key of JSON lines, an array, a file."
-        ),
+        Option("--target", metavar="COLUMN", help="What to predict: a column, a key of JSON lines, an array, a file."),
     ] = None,
     template: Annotated[
         Template | None,
-        typer.Option("--template", help="A config for data of this kind; with DATA: what its arrays are taken for."),
+        Option("--template", help="A config for data of this kind; with DATA: what its arrays are taken for."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The config to write [default: DATA's .yaml].")
+        Path | None, Option("--output", "-o", metavar="FILE", help="The config to write [default: DATA's .yaml].")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the config if there is one.")] = False,
+    force: Annotated[bool, Option("--force", help="Replace the config if there is one.")] = False,
     no_schema: Annotated[
-        bool, typer.Option("--no-schema", help="Write no config.schema.json for the editor beside it.")
+        bool, Option("--no-schema", help="Write no config.schema.json for the editor beside it.")
     ] = False,
     quiet: options.QuietOption = False,
 ) -> None:
@@ -66,9 +63,9 @@ def command(
       trainer init --template image
     """
     if data is None and template is None:
-        raise typer.BadParameter("give DATA, or --template", param_hint="DATA")
+        raise Misuse("give DATA, or --template", param_hint="DATA")
     if data is None and target is not None:
-        raise typer.BadParameter("a template has a target of its own", param_hint="--target")
+        raise Misuse("a template has a target of its own", param_hint="--target")
 
     from trainer_cli.errors import ConfigError
     from trainer_cli.training.checkpoints import write_atomically

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import options
+from trainer_cli.cli.declared import Argument
 
 FamilyArgument = Annotated[
     str | None,
-    typer.Argument(
+    Argument(
         metavar="FAMILY",
         show_default=False,
         help="layers, activations, optimizers, losses, metrics, initializers, regularizers, constraints, schedules or "

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import atexit
 import errno
-import gc
 import os
 import signal
 import sys
 import warnings
-from types import ModuleType
-from typing import Any
+from contextlib import suppress
 
-from trainer_cli.cli import check
+from trainer_cli.cli import quick_start
+from trainer_cli.cli.declared import Misuse
+from trainer_cli.cli.plain import plain
 from trainer_cli.errors import ConfigError, TrainerError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
@@ -21,7 +21,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 def main() -> None:
     """Run the command line and leave the process with the exit code that it deserves."""
-    _start_quickly()
+    quick_start.leave_out_searches()
     if hasattr(signal, "SIGPIPE"):
         # The reader of a pipe (`trainer … | head`) has gone: leave without a word, like other commands.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -51,9 +51,13 @@ def main() -> None:
 
 def _obey() -> None:
     try:
-        request = check.plain(sys.argv[1:])
-        if request is not None:
-            leave(check.check(request))
+        ready = plain(sys.argv[1:])
+        if ready is not None:
+            quick_start.import_yaml()
+            quick_start.import_models()
+            with suppress(Misuse):
+                ready()
+                leave(0)
         from trainer_cli.cli.app import run
 
         run(sys.argv[1:])
@@ -68,12 +72,14 @@ def _forget_output() -> None:
     os.close(nowhere)
 
 
+@quick_start.with_room
 def start() -> None:
     """`main` as a process of its own, which ends without clearing memory up.
 
     Python would take every module and object apart: a tenth of the time that a command takes which has only looked, and
     20 ms where NumPy was used. What is registered for the end is done; while other threads are at work, Python waits.
     """
+    quick_start.put_off_methods()
     try:
         main()
     except SystemExit as leaving:
@@ -84,21 +90,6 @@ def start() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(leaving.code)
-
-
-def _start_quickly() -> None:
-    """Leave out what libraries do at import and a command line does not need: half of the time of a short command.
-
-    Imports make many objects and no garbage. pydantic would search every installed package for plugins. NumPy's BLAS
-    would start a thread per core, and networks do their products elsewhere.
-    """
-    gc.disable()
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # Disabled or not, pydantic imports what it would search with. One that has no such module takes no notice.
-    no_plugins: Any = ModuleType("pydantic.plugin._loader")
-    no_plugins.get_plugins = tuple
-    sys.modules.setdefault(no_plugins.__name__, no_plugins)
 
 
 def explain(error: TrainerError) -> str:

@@ -6,14 +6,13 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 
-import typer
-
+from trainer_cli.cli.declared import Argument, Misuse, Option
 from trainer_cli.errors import ConfigError, Problem
+from trainer_cli.lazy import import_numpy
 
 if TYPE_CHECKING:
     from trainer_cli.config.load import LoadedConfig
@@ -45,29 +44,29 @@ class Part(StrEnum):
 
 
 ConfigArgument: TypeAlias = Annotated[
-    Path | None, typer.Argument(metavar="CONFIG", show_default=False, help="The YAML file.")
+    Path | None, Argument(metavar="CONFIG", show_default=False, help="The YAML file.")
 ]
 ConfigOption: TypeAlias = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="The YAML file, instead of as an argument.")
+    Path | None, Option("--config", metavar="FILE", help="The YAML file, instead of as an argument.")
 ]
 ModelArgument: TypeAlias = Annotated[
     Path | None,
-    typer.Argument(
+    Argument(
         metavar="MODEL",
         show_default=False,
         help="A run directory or a checkpoint; or a config, whose newest run (or --weights) is taken.",
     ),
 ]
 DataOption: TypeAlias = Annotated[
-    Path | None, typer.Option("--data", metavar="FILE", help="Rows of a new file, instead of the config's data.")
+    Path | None, Option("--data", metavar="FILE", help="Rows of a new file, instead of the config's data.")
 ]
 PartOption: TypeAlias = Annotated[
     Part | None,
-    typer.Option("--part", help="Rows of a part of the config's data [default: test, else validation, else train]."),
+    Option("--part", help="Rows of a part of the config's data [default: test, else validation, else train]."),
 ]
 SetOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
+    Option(
         "--set",
         metavar="PATH=VALUE",
         help="Override a key of the config, e.g. --set optimizer.learning_rate=1e-2 or "
@@ -76,45 +75,44 @@ SetOption: TypeAlias = Annotated[
 ]
 RunDirectoryOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--run-dir", metavar="FOLDER", help="Where the run's files go [default: runs/<name>/<UTC time>]."),
+    Option("--run-dir", metavar="FOLDER", help="Where the run's files go [default: runs/<name>/<UTC time>]."),
 ]
 ThreadsOption: TypeAlias = Annotated[
     int | None,
-    typer.Option(
+    Option(
         "--threads", min=1, metavar="N", help="Threads at most [default: all cores]; any number gives the same bits."
     ),
 ]
 TargetOption: TypeAlias = Annotated[
-    Target, typer.Option("--target", help="cpu: compiled native code; reference: NumPy in float64, slow.")
+    Target, Option("--target", help="cpu: compiled native code; reference: NumPy in float64, slow.")
 ]
 WeightsOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option(
+    Option(
         "--weights",
         metavar="FILE",
         help="Weights by name, <layer>/<weight>: a checkpoint, a run directory or any safetensors file.",
     ),
 ]
-JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+JsonOption: TypeAlias = Annotated[bool, Option("--json", help="Machine-readable output on stdout.")]
 ProgressOption: TypeAlias = Annotated[
-    Progress, typer.Option("--progress", help="auto: a live table and bar on a terminal, plain lines elsewhere.")
+    Progress, Option("--progress", help="auto: a live table and bar on a terminal, plain lines elsewhere.")
 ]
-StrictOption: TypeAlias = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")]
-QuietOption: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Only results, warnings and errors.")]
+StrictOption: TypeAlias = Annotated[bool, Option("--strict", help="Treat warnings as errors.")]
+QuietOption: TypeAlias = Annotated[bool, Option("--quiet", "-q", help="Only results, warnings and errors.")]
 
 
 def chosen(argument: Path | None, option: Path | None, what: str = "config") -> Path:
     """The file that was given as an argument or with `--config`; exactly one of the two."""
     if argument is not None and option is not None and argument != option:
-        raise typer.BadParameter(f"two files were given, `{argument}` and `{option}`", param_hint="--config")
+        raise Misuse(f"two files were given, `{argument}` and `{option}`", param_hint="--config")
     path = argument or option
     if path is None:
-        raise typer.BadParameter(f"give the {what}: a YAML file", param_hint="CONFIG")
+        raise Misuse(f"give the {what}: a YAML file", param_hint="CONFIG")
     return path
 
 
-@dataclass(frozen=True)
-class ChosenModel:
+class ChosenModel(NamedTuple):
     """Which model the user named: a file or folder of weights, a config, or both."""
 
     path: Path | None
@@ -143,14 +141,14 @@ def choose_model(
     if model is not None and model.suffix.lower() in (".yaml", ".yml") and not model.is_dir():
         model, config = None, chosen(model, config)
     if model is not None and weights is not None and model != weights:
-        raise typer.BadParameter(f"weights are in `{model}` already", param_hint="--weights")
+        raise Misuse(f"weights are in `{model}` already", param_hint="--weights")
     path = model or weights
     if path is None and config is None:
-        raise typer.BadParameter("give a run directory, a checkpoint or a config", param_hint="MODEL")
+        raise Misuse("give a run directory, a checkpoint or a config", param_hint="MODEL")
     if config is None and overrides:
         config = path / "config.yaml" if path is not None else None
         if config is None or not config.is_file():
-            raise typer.BadParameter("a checkpoint's config is as it is; give a config too", param_hint="--set")
+            raise Misuse("a checkpoint's config is as it is; give a config too", param_hint="--set")
     return ChosenModel(path, config, tuple(overrides or ()))
 
 
@@ -176,8 +174,10 @@ def begin_work() -> None:
     """Collect garbage again, which `main` stopped while modules are imported, and never look at those objects.
 
     Until training begins, what follows makes some 50,000 objects too and little garbage: at Python's own threshold of
-    700 new ones they would be looked through sixty times, which takes 13 ms.
+    700 new ones they would be looked through sixty times, which takes 13 ms. Called when a config is known to be right:
+    one with mistakes needs no NumPy.
     """
+    import_numpy()
     gc.freeze()
     gc.set_threshold(100_000)
     gc.enable()

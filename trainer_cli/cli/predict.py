@@ -6,12 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import groups, options
+from trainer_cli.cli.declared import Misuse, Option
 
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the predictions go [default: stdout].")
+    Path | None, Option("--output", "-o", metavar="FILE", help="Where the predictions go [default: stdout].")
 ]
 
 
@@ -45,9 +44,9 @@ def command(
 
     as_parquet = is_parquet(output)
     if as_parquet and as_json:
-        raise typer.BadParameter(f"{output} is written as Parquet, by its name", param_hint="--json")
-    options.begin_work()
+        raise Misuse(f"{output} is written as Parquet, by its name", param_hint="--json")
     path, loaded = chosen.load()
+    options.begin_work()
     count = 0
     with options.places_from(loaded.source if loaded else None):
         if rows.data is None:

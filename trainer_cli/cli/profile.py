@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import groups, options
+from trainer_cli.cli.declared import Option
 
 
 def command(
     *,
     file: groups.ConfigFile,
-    phase: Annotated[int, typer.Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
+    phase: Annotated[int, Option("--phase", min=1, metavar="N", help="Which of the config's phases.")] = 1,
     steps: Annotated[
         int | None,
-        typer.Option("--steps", min=1, metavar="N", help="Steps of each of 15 rounds [default: as fill 40 ms]."),
+        Option("--steps", min=1, metavar="N", help="Steps of each of 15 rounds [default: as fill 40 ms]."),
     ] = None,
     threads: options.ThreadsOption = None,
     as_json: options.JsonOption = False,
@@ -36,8 +35,8 @@ def command(
     from trainer_cli.reports.profile import print_profile, record
     from trainer_cli.training.profile import profile_phase
 
-    options.begin_work()
     loaded = load(path, file.given)
+    options.begin_work()
     with options.places_from(loaded.source):
         profile = profile_phase(loaded, phase=phase - 1, threads=threads, steps=steps)
     if as_json:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from trainer_cli.cli import groups, options
+from trainer_cli.cli.declared import Argument, Option
 from trainer_cli.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -17,21 +16,19 @@ if TYPE_CHECKING:
 
 def command(
     *,
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory; a config stands for its newest run.")],
+    run: Annotated[Path, Argument(metavar="RUN", help="A run directory; a config stands for its newest run.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where the page goes [default: report.html in the run]."),
+        Option("--output", "-o", metavar="FILE", help="Where the page goes [default: report.html in the run]."),
     ] = None,
     svg: Annotated[
-        Path | None, typer.Option("--svg", metavar="FILE", help="Write the curves alone, as an SVG picture.")
+        Path | None, Option("--svg", metavar="FILE", help="Write the curves alone, as an SVG picture.")
     ] = None,
     png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Write the curves alone, as a PNG picture.")
+        Path | None, Option("--png", metavar="FILE", help="Write the curves alone, as a PNG picture.")
     ] = None,
     part: options.PartOption = None,
-    no_data: Annotated[
-        bool, typer.Option("--no-data", help="Read no data: no confusion matrix and no residuals.")
-    ] = False,
+    no_data: Annotated[bool, Option("--no-data", help="Read no data: no confusion matrix and no residuals.")] = False,
     machine: groups.Machine,
     quiet: options.QuietOption = False,
 ) -> None:

@@ -5,21 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from trainer_cli.cli import options
+from trainer_cli.cli.declared import Argument, Option
 
 PathArgument = Annotated[
     Path,
-    typer.Argument(metavar="RUN|CHECKPOINT", help="A run directory, a checkpoint, or any safetensors file."),
+    Argument(metavar="RUN|CHECKPOINT", help="A run directory, a checkpoint, or any safetensors file."),
 ]
 
 
 def command(
     path: PathArgument,
-    tensors: Annotated[
-        bool, typer.Option("--tensors", help="List all tensors: optimizer state and counters too.")
-    ] = False,
+    tensors: Annotated[bool, Option("--tensors", help="List all tensors: optimizer state and counters too.")] = False,
     as_json: options.JsonOption = False,
 ) -> None:
     """Show what a run or checkpoint holds: network, epoch, metrics, classes, and tensors with their shapes.

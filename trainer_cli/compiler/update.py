@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from trainer_cli.compiler.gradient import gradients
@@ -223,6 +222,8 @@ def check_patterns(optimizer: Optimizer, names: Sequence[str]) -> None:
     for name in optimizer.patterns:
         for index, pattern in enumerate(getattr(optimizer, name)):
             if not any(found_in((pattern,), each) for each in names):
+                from difflib import get_close_matches
+
                 near = get_close_matches(pattern, {part for each in names for part in each.split("/")}, n=1)
                 hint = f"did you mean `{near[0]}`?" if near else f"weights: {', '.join(names[:10])}"
                 message = f"no weight's name contains `{pattern}`"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -75,6 +74,8 @@ def evict(folder: Path, index: str) -> None:
                 with suppress(OSError):
                     place.rename(gone)
                     total -= size
+                import shutil
+
                 shutil.rmtree(gone, ignore_errors=True)
 
 
@@ -83,6 +84,8 @@ def remove_abandoned(folder: Path) -> None:
     for path in folder.glob("*.part"):
         with suppress(OSError):
             if time.time() - max(each.stat().st_mtime for each in (path, *path.iterdir())) > _ABANDONED_SECONDS:
+                import shutil
+
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import gzip
-import hashlib
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -160,6 +159,8 @@ def not_utf8(path: Path) -> DataError:
 
 def digest(paths: Iterable[Path]) -> str:
     """sha256 (hexadecimal) of the files' bytes, one file after the other."""
+    import hashlib
+
     total = hashlib.sha256()
     for path in paths:
         with reading(path):

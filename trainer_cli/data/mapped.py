@@ -7,10 +7,8 @@ when it is complete.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +85,8 @@ def mapped(cache: Path, source: Source, folder: Path, facts: Any, make: Callable
 def _key(source: Source, folder: Path, files: Mapping[str, Sequence[Path]], others: list[Any]) -> str:
     """The name of the folder for what decides the arrays: where each file ends and the next begins is part of it."""
     shaping = [_FORMAT, np.__version__, source.shaping(folder), *others]
+    import hashlib
+
     key = hashlib.sha256(json.dumps(shaping, sort_keys=True).encode())
     for name, paths in files.items():
         key.update(f"{name} {len(paths)}".encode())
@@ -108,6 +108,8 @@ def _made(place: Path) -> Iterator[Path]:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         if _opened(place) is None:  # what is there is damaged
+            import shutil
+
             shutil.rmtree(place, ignore_errors=True)
         try:
             scratch.rename(place)
@@ -121,6 +123,8 @@ def _made(place: Path) -> Iterator[Path]:
             hint="free some disk space, or choose another folder with TRAINER_CACHE_DIR",
         ) from error
     finally:
+        import shutil
+
         shutil.rmtree(scratch, ignore_errors=True)
 
 

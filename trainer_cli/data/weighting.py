@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -83,6 +82,8 @@ def _array(
     if len(shape) == 1 or not isinstance(mapped, np.memmap) or mapped.filename is None:
         return np.concatenate([*blocks])
     try:
+        import tempfile
+
         with tempfile.TemporaryFile(dir=os.path.dirname(mapped.filename)) as file:
             for block in blocks:
                 file.write(np.ascontiguousarray(block).data)

@@ -5,7 +5,6 @@ Threefry-2x32 with 20 rounds (Salmon, Moraes, Dror and Shaw, "Parallel random nu
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, TypeAlias
 
 from trainer_cli.lazy import NDArray, np
@@ -39,6 +38,8 @@ def threefry(key: tuple[int, int], counter_0: Words, counter_1: Words) -> tuple[
 def stream_number(*path: str | int) -> int:
     """A 32-bit number that identifies a stream by its path, e.g. `("initialize", "dense_1/kernel")`."""
     text = "\x1f".join(map(str, path))
+    import hashlib
+
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 

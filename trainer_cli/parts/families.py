@@ -8,7 +8,6 @@ that is read as text, so that looking an alias up imports nothing either.
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 import os
 import re
@@ -115,6 +114,8 @@ def _nearest(family: Family, name: str) -> str | None:
     if len(name) > 100:
         return None  # the search takes the product of the lengths
     known = [*family.names(), *_aliases(family)]
+    import difflib
+
     found = difflib.get_close_matches(snake_case(name), known, n=1, cutoff=0.6)
     return found[0] if found else None
 

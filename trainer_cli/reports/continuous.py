@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
 
 from trainer_cli.errors import TrainerError
 from trainer_cli.reports import text
-from trainer_cli.reports.explanation import markdown_table
 from trainer_cli.training.checkpoints import write_atomically
 from trainer_cli.training.gates import Outcome
 
@@ -43,6 +41,8 @@ class Account:
 
 def junit(account: Account) -> bytes:
     """A test suite: the command itself is a test case, and so is each gate; what was measured stands in properties."""
+    from xml.etree import ElementTree
+
     failures = sum(outcome.failed for outcome in account.outcomes)
     suite = ElementTree.Element(
         "testsuite",
@@ -92,6 +92,8 @@ def markdown(account: Account) -> str:
 
 
 def _lines(account: Account) -> Iterator[str]:
+    from trainer_cli.reports.explanation import markdown_table
+
     mark = "❌" if account.failed else "✅"
     yield f"## {mark} trainer {account.command}: {_quoted(account.name)}"
     if account.failure is not None:

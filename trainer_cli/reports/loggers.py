@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trainer_cli.config.schema import Config
 from trainer_cli.errors import ResourceError
-from trainer_cli.reports.tensorboard import EventFile
 from trainer_cli.training.checkpoints import write_atomically
 from trainer_cli.training.events import EpochDone, Event, Finished, Started
+
+if TYPE_CHECKING:
+    from trainer_cli.reports.tensorboard import EventFile
 
 _PARTS = {"val_": "validation", "test_": "test"}
 _COUNTERS = ("phase", "epoch", "steps")
@@ -94,6 +96,8 @@ class TensorBoard:
             self._add(_tested(event))
 
     def _add(self, values: Mapping[str, Any]) -> None:
+        from trainer_cli.reports.tensorboard import EventFile
+
         assert self._folder is not None
         for part, numbers in by_part(values).items():
             file = self._files.setdefault(part, EventFile(self._folder / part))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 import re
@@ -85,6 +84,8 @@ def check_keys(gates: Iterable[Gate], known: Sequence[str]) -> None:
     for gate in gates:
         if gate.key in known:
             continue
+        import difflib
+
         near = difflib.get_close_matches(gate.key, known, n=1, cutoff=0.5)
         hint = f"did you mean `{near[0]}`? " if near else ""
         message = f'--fail-if "{gate.text}": nothing named `{gate.key}` is measured'

@@ -5,7 +5,6 @@ Where TensorFlow.js means something else by early stopping, `numerics: tfjs` cho
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -125,6 +124,8 @@ def check_monitor(
             hint=f"hold rows out with `split: {{validation: 0.15}}` under `data`, or monitor "
             f"`{monitor.removeprefix('val_')}`",
         )
+    import difflib
+
     nearest = difflib.get_close_matches(monitor, known, n=1, cutoff=0.5)
     hint = f"did you mean `{nearest[0]}`? " if nearest else ""
     return Problem(f"nothing named `{monitor}` is measured", path, hint=f"{hint}known: {', '.join(known)}")

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
-import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -35,20 +34,22 @@ def cache_folder() -> Path | None:
 
     None if none of them can be written.
     """
-    candidates = []
-    chosen = os.environ.get("TRAINER_CACHE_DIR")
-    if chosen:
-        candidates.append(Path(chosen))
-    else:
-        home = os.environ.get("XDG_CACHE_HOME")
-        # A user without an entry in the list of users, as in some containers, has no home.
-        with suppress(RuntimeError):
-            candidates.append((Path(home) if home else Path.home() / ".cache") / "trainer")
-        candidates.append(Path(tempfile.gettempdir()) / f"trainer-{os.getuid() if hasattr(os, 'getuid') else 'user'}")
-    for folder in candidates:
-        if _is_private_folder(folder):
-            return folder
-    return None
+    return next(filter(_is_private_folder, _candidates()), None)
+
+
+def _candidates() -> Iterator[Path]:
+    """Folders in the order in which they are tried; a temporary one is looked for if it comes to that, by writing."""
+    if chosen := os.environ.get("TRAINER_CACHE_DIR"):
+        yield Path(chosen)
+        return
+    home = os.environ.get("XDG_CACHE_HOME")
+    # A user without an entry in the list of users, as in some containers, has no home.
+    with suppress(RuntimeError):
+        yield (Path(home) if home else Path.home() / ".cache") / "trainer"
+
+    import tempfile
+
+    yield Path(tempfile.gettempdir()) / f"trainer-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 def _is_private_folder(folder: Path) -> bool:
@@ -119,6 +120,9 @@ def write_entry(path: Path, content: bytes) -> None:
 
     Others may write the same one at the same time: whoever comes last stays.
     """
+    import shutil
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
         shutil.rmtree(path)
