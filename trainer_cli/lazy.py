@@ -7,8 +7,6 @@ everything outside `targets` takes `np` and its types from here, and uses them i
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -36,30 +34,14 @@ else:
 
 
 def import_numpy() -> None:
-    """NumPy without the help texts of its functions in C and without its types for annotations: 25 of 80 ms.
-
-    `python -OO` leaves out the texts too. Of the types it imports one, for the annotations of four named tuples; who
-    imports them later gets them.
-    """
-    if "numpy" not in sys.modules:
-        with _standing_in("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars", "numpy._typing"):
-            import_module("numpy")
-
-
-@contextmanager
-def _standing_in(*names: str) -> Iterator[None]:
-    """Modules of these names that hold nothing but types for annotations, in the place of the real ones for a while."""
-    for name in names:
-        sys.modules[name] = _Empty(name)
+    """NumPy without the help texts of its functions in C, which two modules add and `python -OO` leaves out too: 10 ms."""
+    if "numpy" in sys.modules:
+        return
+    texts = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
+    for name in texts:
+        sys.modules[name] = ModuleType(name)
     try:
-        yield
+        import_module("numpy")
     finally:
-        for name in names:
+        for name in texts:
             sys.modules.pop(name, None)
-
-
-class _Empty(ModuleType):
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return list  # takes anything in brackets, as `NDArray` does

@@ -53,8 +53,6 @@ def _obey() -> None:
     try:
         ready = plain(sys.argv[1:])
         if ready is not None:
-            quick_start.import_yaml()
-            quick_start.import_models()
             with suppress(Misuse):
                 ready()
                 leave(0)
@@ -79,7 +77,6 @@ def start() -> None:
     Python would take every module and object apart: a tenth of the time that a command takes which has only looked, and
     20 ms where NumPy was used. What is registered for the end is done; while other threads are at work, Python waits.
     """
-    quick_start.put_off_methods()
     try:
         main()
     except SystemExit as leaving:
