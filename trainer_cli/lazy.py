@@ -34,7 +34,7 @@ else:
 
 
 def import_numpy() -> None:
-    """NumPy without the help texts of its functions in C, which two modules add and `python -OO` leaves out too: 10 ms."""
+    """NumPy without the help texts of its functions in C, which `python -OO` leaves out too: 10 ms."""
     if "numpy" in sys.modules:
         return
     texts = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
