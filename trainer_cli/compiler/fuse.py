@@ -29,6 +29,7 @@ from trainer_cli.compiler.kernels import (
     reads_of,
     same_element,
     storage,
+    time_of,
 )
 from trainer_cli.compiler.stages import stages_of
 from trainer_cli.ir.graph import LEAVES, Graph, Value, reachable
@@ -166,7 +167,7 @@ class _Fuser:
                 for first in alive[:index]:
                     if first is not second and first in self.number and second in self.number:
                         a, b = sorted((first, second), key=self.rank.__getitem__)
-                        if a.root is None and b.root is None:
+                        if a.root is None and b.root is None and time_of(a) == time_of(b):
                             self.try_merge(a, b)
 
     def try_merge(self, first: Kernel, second: Kernel) -> bool:
