@@ -16,27 +16,36 @@ from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.structure import static_size
 
 LEAST_ROWS = ROW_BLOCK // 2
-"""With long rows, such as the scores of attention, eight do not fit into the cache."""
+"""With long rows, such as the scores of attention or large images, eight do not fit into the cache."""
 
-LEAST_ROWS_OF_LONG_KERNELS = ROW_BLOCK
-"""A convolution prepares its weights for every call, and a loop over time runs many short kernels."""
+LEAST_ROWS_OF_LOOPS = ROW_BLOCK
+"""A loop over time runs many short kernels, whose products take eight rows at a time."""
 
 
 @dataclass
 class Group:
     """Kernels in their order, and the rows that they take at a time: 0 for all at once.
 
-    A `private` group, which stands before the others, has what every thread computes for itself.
+    A `private` group, which stands before the others, has what every thread computes for itself. A `backward` one goes
+    from the last rows to the first.
     """
 
     kernels: list[Kernel] = field(default_factory=list)
     rows: int = 0
     private: bool = False
+    backward: bool = False
 
 
 def chunk(partition: Partition, batch_size: int, cache: int) -> list[list[Group]]:
-    """Groups of the kernels of every region, for cores with so many bytes of cache; without any, nothing is divided."""
-    return [_groups(region, partition, batch_size, cache // 2) for region in partition.regions]
+    """Groups of the kernels of every region, for cores with so many bytes of cache; without any, nothing is divided.
+
+    They take turns in the direction in which they go through the rows. What a cache still holds of a large value is
+    what was touched last: the next group begins with that.
+    """
+    found = [_groups(region, partition, batch_size, cache // 2) for region in partition.regions]
+    for number, group in enumerate(group for groups in found for group in groups if group.rows):
+        group.backward = number % 2 == 1
+    return found
 
 
 def _groups(region: Region, partition: Partition, batch_size: int, room: int) -> list[Group]:
@@ -79,7 +88,7 @@ def _least_rows(kernel: Kernel) -> int:
         return LEAST_ROWS
     if kernel.root.op == "subtotals":
         return int(kernel.root.attributes["rows"])
-    return LEAST_ROWS_OF_LONG_KERNELS if kernel.root.op in ("convolve", "loop") else LEAST_ROWS
+    return LEAST_ROWS_OF_LOOPS if kernel.root.op == "loop" else LEAST_ROWS
 
 
 def _stays(value: Value) -> bool:

@@ -26,7 +26,7 @@ def factor(graph: Graph) -> Graph:
             return None
         axes, product = value.attributes["axes"], operands[0]
         for summed, constant in (product.operands, product.operands[::-1]):
-            if (origin.get(summed), axes) in sums and (factors := _along_kept(constant, axes)) is not None:
+            if (origin.get(summed), axes) in sums and (factors := along_kept(constant, axes)) is not None:
                 factored += 1
                 return ir.reduce_sum(summed, axes) * ir.broadcast_to(factors, value.shape)
         return None
@@ -39,7 +39,7 @@ def _is_sum(value: Value) -> bool:
     return value.op == "reduce_sum" and value.dtype == "float"
 
 
-def _along_kept(value: Value, axes: tuple[int, ...]) -> Value | None:
+def along_kept(value: Value, axes: tuple[int, ...]) -> Value | None:
     """The numbers that a value repeats along these axes, as they broadcast with the sum; None if it has others."""
     if value.op != "broadcast":
         return None

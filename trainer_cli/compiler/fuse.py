@@ -29,6 +29,7 @@ from trainer_cli.compiler.kernels import (
     reads_of,
     same_element,
     storage,
+    time_of,
 )
 from trainer_cli.compiler.precedence import depends, ordered
 from trainer_cli.compiler.stages import stages_of
@@ -169,7 +170,7 @@ class _Fuser:
                 for first in alive[:index]:
                     if first is not second and first in self.number and second in self.number:
                         a, b = sorted((first, second), key=self.rank.__getitem__)
-                        if a.root is None and b.root is None:
+                        if a.root is None and b.root is None and time_of(a) == time_of(b):
                             self.try_merge(a, b)
 
     def merge_joins(self) -> None:

@@ -133,6 +133,12 @@ def is_recomputed(value: Value) -> bool:
     return bool(value.attributes.get("recomputed"))
 
 
+def time_of(kernel: Kernel) -> int | None:
+    """When a kernel is to run that makes values again for those who read them late (the renew pass says when)."""
+    times = {value.attributes.get("late") for value in kernel.computed}
+    return times.pop() if len(times) == 1 else None
+
+
 def is_inline(value: Value) -> bool:
     """Whether a value is computed again wherever it is read: cheaper than a buffer for it."""
     if value.op in ("constant", "broadcast", "iota") or is_recomputed(value):

@@ -23,6 +23,7 @@ from trainer_cli.compiler.kernels import (
     is_private,
     reads_of,
     storage,
+    time_of,
 )
 from trainer_cli.ir.graph import Value
 from trainer_cli.ir.ops.products import label_extents, labels, shared_label
@@ -139,6 +140,7 @@ def partition(fusion: Fusion) -> Partition:
             barrier = _conflict(earlier, kernel, splits, touches)
             region = max(region, region_of[earlier] + (1 if barrier else 0))
         region_of[kernel] = region
+    _put_off(fusion, splits, touches, region_of)
     regions = [Region([]) for _ in range(1 + max(region_of.values(), default=0))]
     # What threads compute for themselves needs weights alone: it comes first.
     for kernel in sorted(fusion.kernels, key=lambda kernel: splits[kernel].kind != "private"):
@@ -146,6 +148,21 @@ def partition(fusion: Fusion) -> Partition:
     result = Partition(regions, splits, touches, fusion.replicated, gathers)
     _verify(result, fusion, region_of)
     return result
+
+
+def _put_off(
+    fusion: Fusion, splits: dict[Kernel, Split], touches: dict[Kernel, list[Touch]], region_of: dict[Kernel, int]
+) -> None:
+    """Move kernels that make values again to the last region that those who read them allow."""
+    for kernel in reversed(fusion.kernels):
+        if time_of(kernel) is None:
+            continue
+        bounds = [
+            region_of[later] - (1 if _conflict(kernel, later, splits, touches) else 0)
+            for later in fusion.kernels
+            if kernel in fusion.after[later]
+        ]
+        region_of[kernel] = max(region_of[kernel], min(bounds, default=0))
 
 
 def buffer_of(value: Value) -> BufferKey:

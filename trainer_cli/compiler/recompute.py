@@ -9,7 +9,7 @@ that it is made of lies in memory anyway.
 
 from __future__ import annotations
 
-from trainer_cli.compiler.kernels import LEAF_TENSORS, MAPPED, has_own_loop, is_inline, is_row_reduction
+from trainer_cli.compiler.kernels import LEAF_TENSORS, MAPPED, has_own_loop, is_inline, is_recomputed, is_row_reduction
 from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
 
 CHEAP = frozenset({"add", "subtract", "multiply", "negate"})
@@ -52,7 +52,8 @@ class _Finder:
         self.again: set[Value] = set()
         results = set(graph.roots())
         for value in self.order:
-            cheap = value.op in CHEAP and value.dtype == "float" and value.batched and value.rank > 1
+            known = value.op in CHEAP and not is_recomputed(value)
+            cheap = known and value.dtype == "float" and value.batched and value.rank > 1
             if cheap and value not in results and (self._is_near(value) or self._is_summed_up(value)):
                 self.again.add(value)
 

@@ -10,6 +10,7 @@ Which rows a subtotal is made of follows from the batch alone, so that no bit de
 
 from __future__ import annotations
 
+from trainer_cli.compiler.kernels import computes_terms
 from trainer_cli.compiler.layout import ITEM_SIZE
 from trainer_cli.compiler.partition import ROW_BLOCK
 from trainer_cli.ir import language as ir
@@ -49,6 +50,8 @@ def subtotal(graph: Graph, batch_size: int) -> Graph:
 
 def _is_worth_it(value: Value, batch_size: int) -> bool:
     if value.op not in _SUMS or value.dtype != "float" or not value.shape or not _sums_over_rows(value):
+        return False
+    if computes_terms(value):
         return False
     row = _row(value)
     long = row * batch_size * ITEM_SIZE["float"] >= LEAST_BYTES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from trainer_cli.compiler.kernels import (
     LEAF_TENSORS,
@@ -65,6 +65,23 @@ CAST = {"float": "float32({0})", "int": "int32({0})", "bool": "({0} != 0)"}
 
 Steps: TypeAlias = Mapping[Value, tuple[int, ...]]
 """Of values that are not row-major, the elements between neighbours along their first axes, row-major behind these."""
+
+
+class Phase(NamedTuple):
+    """What is known of a coordinate: it is `first`, or by a multiple of `step` more, up to `last`."""
+
+    step: int
+    first: int
+    last: int
+
+    def meets(self, low: int, step: int, size: int) -> bool | None:
+        """Whether what is put at every `step`-th place from `low` on, the last one `size` behind, lies at these places;
+        None if at some of them."""
+        if self.last < low or self.first > low + size:
+            return False
+        if self.first != self.last and self.step % step:
+            return None
+        return (self.first - low) % step == 0
 
 
 class Lines:
@@ -165,6 +182,8 @@ class Elements:
     ) -> None:
         self.lines = lines
         self.local: dict[Value, str] = {}
+        # Of coordinates whose loops go by steps.
+        self.phases: dict[str, Phase] = {}
         self._replicated = replicated
         self._pointer = pointer
         self._scalar = scalar
@@ -175,11 +194,11 @@ class Elements:
     @contextmanager
     def scope(self) -> Iterator[None]:
         """What is computed inside is forgotten behind it, as names of an inner loop or branch must be."""
-        local, known = dict(self.local), dict(self._known)
+        local, known, phases = dict(self.local), dict(self._known), dict(self.phases)
         try:
             yield
         finally:
-            self.local, self._known = local, known
+            self.local, self._known, self.phases = local, known, phases
 
     def read(self, value: Value, coordinates: Coordinates) -> str:
         """The name or literal of an element of a value that is local, stored, inline or replicated."""
@@ -281,24 +300,30 @@ def _transpose(elements: Elements, value: Value, coordinates: Coordinates) -> st
 
 def _pad(elements: Elements, value: Value, coordinates: Coordinates) -> str:
     a, source = value.attributes, value.operands[0]
-    name = elements.lines.fresh()
-    elements.lines.add(f"{name} = {literal(a['fill'], value.dtype)}")
+    fill = literal(a["fill"], value.dtype)
     places, conditions = [], []
     for axis, coordinate in enumerate(coordinates):
-        low, between, extent = a["low"][axis], a["interior"][axis] + 1, source.shape[axis]
+        low, step, extent = a["low"][axis], a["interior"][axis] + 1, source.shape[axis]
         if source.shape[axis] == value.shape[axis] and low == 0:
             places.append(coordinate)
             continue
+        last = (int(extent) - 1) * step  # type: ignore[call-overload]
+        phase = elements.phases.get(coordinate)
+        meets = None if phase is None else phase.meets(low, step, last)
+        if meets is False:
+            return fill
         moved = elements.lines.fresh("k")
         elements.lines.add(f"{moved} = {coordinate} - {low}")
-        last = (int(extent) - 1) * between  # type: ignore[call-overload]
-        conditions.append(f"{moved} >= 0 and {moved} <= {last}")
-        if between > 1:
-            conditions.append(f"{moved} % {between} == 0")
-            places.append(f"({moved} // {between})")
-        else:
-            places.append(moved)
-    with elements.lines.block(f"if {' and '.join(conditions) or 'True'}:"), elements.scope():
+        if phase is None or phase.first < low or phase.last - low > last:
+            conditions.append(f"{moved} >= 0 and {moved} <= {last}")
+        if step > 1 and meets is None:
+            conditions.append(f"{moved} % {step} == 0")
+        places.append(f"({moved} // {step})" if step > 1 else moved)
+    if not conditions:
+        return elements.read(source, tuple(places))
+    name = elements.lines.fresh()
+    elements.lines.add(f"{name} = {fill}")
+    with elements.lines.block(f"if {' and '.join(conditions)}:"), elements.scope():
         elements.lines.add(f"{name} = {elements.read(source, tuple(places))}")
     return name
 
@@ -311,6 +336,10 @@ def _concatenate(elements: Elements, value: Value, coordinates: Coordinates) -> 
     for operand in value.operands:
         stop = start + int(operand.shape[axis])  # type: ignore[call-overload]
         here = coordinates[axis]
+        phase = elements.phases.get(here)
+        if phase is not None and (phase.last < start or phase.first >= stop):
+            start = stop
+            continue
         places = (*coordinates[:axis], f"({here} - {start})", *coordinates[axis + 1 :])
         with elements.lines.block(f"if {here} >= {start} and {here} < {stop}:"), elements.scope():
             elements.lines.add(f"{name} = {elements.read(operand, places)}")

@@ -16,15 +16,20 @@ from trainer_cli.compiler.kernels import (
 )
 from trainer_cli.compiler.stages import stages_of
 from trainer_cli.ir.graph import Value
-from trainer_cli.ir.primitive import BATCH
-from trainer_cli.targets.cpu.expressions import Elements, linear_index
+from trainer_cli.targets.cpu.expressions import Elements, Phase, linear_index
 from trainer_cli.targets.cpu.writer import KernelSource, KernelWriter, static_extent
 
 SQUARE = 16
 """Rows and columns of a part of a matrix that is turned round: a cache line of floats."""
 
+MOST_PHASES = 3
+"""Elements from one to the next that is put in up to which the places between have lines of their own."""
+
 MOST_EDGES = 9
-"""Edges of parts up to which each part has a loop of its own."""
+"""Edges of parts up to which each part has a loop of its own, along the innermost axis."""
+
+MOST_OUTER_EDGES = 4
+"""The same along other axes, in whose loops others stand: two edges of a padding."""
 
 
 def write_loops(writer: KernelWriter) -> KernelSource:
@@ -79,45 +84,74 @@ def _write_turned(writer: KernelWriter, value: Value) -> KernelSource:
 
 def _nest(writer: KernelWriter, axes: list[list[int]], depth: int, elements: Elements) -> None:
     """Loops over groups of the domain's axes, outermost first, around the body."""
-    domain = writer.kernel.domain
     if depth == len(axes):
         if not axes:
             writer.lines.add("here = 0")
         writer.body(elements)
         return
-    group = axes[depth]
-
-    def one(header: str) -> None:
-        with writer.lines.block(header):
-            so_far = f"i{axes[0][-1]}" if depth == 0 else f"h{depth - 1} * {extent} + {name}"
-            place = "here" if depth == len(axes) - 1 else f"h{depth}"
-            writer.lines.add(f"{place} = {so_far}")
-            with elements.scope():
-                _nest(writer, axes, depth + 1, elements)
-
-    extent = 1
-    for axis in group:
-        extent *= 1 if domain[axis] is BATCH else int(domain[axis])  # type: ignore[call-overload]
-    name = f"i{group[-1]}"
+    group, domain = axes[depth], writer.kernel.domain
     if 0 in group:
         # The first axis (with what is taken together with it) runs over the block.
-        inner = 1
-        for axis in group[1:]:
-            inner *= int(domain[axis])  # type: ignore[call-overload]
+        inner, _ = static_extent(tuple(domain[axis] for axis in group[1:]))
         bounds = ("begin", "end") if inner == 1 else (f"begin * {inner}", f"end * {inner}")
-        header = f"for {name} in range({bounds[0]}, {bounds[1]}):"
-    elif depth == len(axes) - 1 and len(group) == 1:
-        edges = _edges(writer.kernel, group[0])
-        for start, stop in itertools.pairwise(edges):
-            with elements.scope():
-                one(f"for {name} in range({start}, {stop}):" if len(edges) > 2 else f"for {name} in range({extent}):")
+        header = f"for i{group[-1]} in range({bounds[0]}, {bounds[1]}):"
+    elif len(group) == 1:
+        _write_parts(writer, axes, depth, elements)
         return
     else:
-        header = f"for {name} in range({extent}):"
-    one(header)
+        header = f"for i{group[-1]} in range({static_extent(tuple(domain[axis] for axis in group))[0]}):"
+    with writer.lines.block(header):
+        _write_inside(writer, axes, depth, elements)
 
 
-def _edges(kernel: Kernel, axis: int) -> list[int]:
+def _write_inside(
+    writer: KernelWriter, axes: list[list[int]], depth: int, elements: Elements, phase: Phase | None = None
+) -> None:
+    """What stands in the loop over a group, whose coordinate is set; `phase` is what is known of it."""
+    group = axes[depth]
+    name = f"i{group[-1]}"
+    extent, _ = static_extent(tuple(writer.kernel.domain[axis] for axis in group))
+    so_far = name if depth == 0 else f"h{depth - 1} * {extent} + {name}"
+    writer.lines.add(f"{'here' if depth == len(axes) - 1 else f'h{depth}'} = {so_far}")
+    with elements.scope():
+        if phase is not None:
+            elements.phases[name] = phase
+        _nest(writer, axes, depth + 1, elements)
+
+
+def _write_parts(writer: KernelWriter, axes: list[list[int]], depth: int, elements: Elements) -> None:
+    """The loops along one axis: one for each part that is made of the same things."""
+    axis, lines = axes[depth][0], writer.lines
+    extent = int(writer.kernel.domain[axis])  # type: ignore[call-overload]
+    step = _step(writer.kernel, axis)
+    if step > 1:
+        rest = extent - extent % step
+        with lines.block(f"for q{axis} in range({extent // step}):"):
+            for number in range(step):
+                lines.add(f"i{axis} = q{axis} * {step} + {number}")
+                _write_inside(writer, axes, depth, elements, Phase(step, number, rest - step + number))
+        for place in range(rest, extent):
+            lines.add(f"i{axis} = {place}")
+            _write_inside(writer, axes, depth, elements, Phase(1, place, place))
+        return
+    edges = _edges(writer.kernel, axis, MOST_EDGES if depth == len(axes) - 1 else MOST_OUTER_EDGES)
+    for start, stop in itertools.pairwise(edges):
+        phase = Phase(1, start, stop - 1) if len(edges) > 2 else None
+        with lines.block(f"for i{axis} in range({start}, {stop}):" if phase else f"for i{axis} in range({extent}):"):
+            _write_inside(writer, axes, depth, elements, phase)
+
+
+def _step(kernel: Kernel, axis: int) -> int:
+    """How far apart along an axis a kernel puts the elements of something, the same for all; 1 if it does not."""
+    if axis == 0 or axis == len(kernel.domain) - 1:
+        return 1
+    pads = [value for value in kernel.body if value.op == "pad" and value.shape == kernel.domain]
+    steps = {value.attributes["interior"][axis] + 1 for value in pads} - {1}
+    step = steps.pop() if len(steps) == 1 else 1
+    return step if step <= min(MOST_PHASES, int(kernel.domain[axis])) else 1  # type: ignore[call-overload]
+
+
+def _edges(kernel: Kernel, axis: int, most: int) -> list[int]:
     """Where along an axis the work of a kernel changes, because parts are put together there, from 0 to its extent.
 
     Between two edges every condition of a padding or a concatenation has one answer, so that a loop needs no branch.
@@ -133,7 +167,7 @@ def _edges(kernel: Kernel, axis: int) -> list[int]:
         elif value.op == "concatenate" and value.attributes["axis"] == axis:
             sizes = [int(operand.shape[axis]) for operand in value.operands]  # type: ignore[call-overload]
             edges |= set(itertools.accumulate(sizes))
-    return sorted(edges) if len(edges) <= MOST_EDGES else [0, extent]
+    return sorted(edges) if len(edges) <= most else [0, extent]
 
 
 def _loop_axes(kernel: Kernel, replicated: dict[Value, bool], lies_apart: bool) -> list[list[int]]:

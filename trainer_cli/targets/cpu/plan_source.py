@@ -142,7 +142,7 @@ class _PlanWriter:
                 begins = number == 0 and group is first
                 if begins:
                     self._gather(parts=True)
-                with self.program.chunks(group.rows) if group.rows else nullcontext():
+                with self.program.chunks(group.rows, backward=group.backward) if group.rows else nullcontext():
                     if begins:
                         self._gather(parts=False)
                     for kernel in group.kernels:

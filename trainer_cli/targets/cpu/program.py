@@ -146,12 +146,12 @@ class Program:
         self._write(Operation.LEAVE, 0, 0, 0)
 
     @contextmanager
-    def chunks(self, rows: int) -> Iterator[None]:
-        """Do what is written inside for so many of a thread's rows at a time."""
+    def chunks(self, rows: int, *, backward: bool = False) -> Iterator[None]:
+        """Do what is written inside for so many of a thread's rows at a time, from the first or from the last ones."""
         head = len(self.words)
-        self._write(Operation.CHUNK, rows)
+        self._write(Operation.CHUNK, rows, int(backward))
         yield
-        self._write(Operation.NEXT, len(self.words) - head, rows)
+        self._write(Operation.NEXT, len(self.words) - head, rows, int(backward))
 
     def _write(self, operation: Operation, *words: int) -> None:
         self.words += [int(operation), 2 + len(words), *words]

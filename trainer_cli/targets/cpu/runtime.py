@@ -200,12 +200,14 @@ def run(thread, threads, unused, table):
                 if slots[program[at - here[2] + 2]] + 1 == here[3]:
                     following = at + here[4]
             elif operation == _CHUNK:
-                high = min(first + here[2], last)
+                if here[3] != 0:
+                    low = first + max(last - first - 1, 0) // here[2] * here[2]
+                high = min(low + here[2], last)
             elif operation == _NEXT:
-                low = high
-                high = min(high + here[3], last)
-                if low < last:
-                    following = at - here[2] + 3
+                low += here[3] if here[4] == 0 else -here[3]
+                high = min(low + here[3], last)
+                if first <= low and low < last:
+                    following = at - here[2] + 4
                 else:
                     low = first
                     high = last
