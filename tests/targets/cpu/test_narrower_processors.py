@@ -13,7 +13,13 @@ import pytest
 from trainer_cli.targets.cpu.processor import features, processor
 
 TESTS = Path(__file__).parent
-REPEATED = ("test_gemm.py", "test_mathematics.py", "test_cpu_primitives.py")
+REPEATED = (
+    "test_gemm.py",
+    "test_mathematics.py",
+    "test_cpu_primitives.py",
+    "test_columns.py",
+    "test_loop_parts.py",
+)
 WITHOUT = {8: ("avx512",), 4: ("avx", "fma", "f16c", "vaes", "vpclmulqdq", "gfni", "xop")}
 """For so many floats in a vector, beginnings of the names of features that the processor must not have."""
 
