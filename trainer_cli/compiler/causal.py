@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainer_cli.compiler.simplify import scalar_constant
-from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
+from trainer_cli.ir.graph import Graph, Value, reachable, readers_of, rewritten
 from trainer_cli.ir.ops.products import labels
 
 NEVER = -1e8
@@ -65,11 +65,9 @@ class _Triangles:
 
     def __init__(self, order: list[Value], results: set[Value]) -> None:
         self.results = results
-        self.readers: dict[Value, list[Value]] = {value: [] for value in order}
+        self.readers = readers_of(order)
         self.lower: set[Value] = set()
         for value in order:
-            for operand in dict.fromkeys(value.operands):
-                self.readers[operand].append(value)
             if self._is_lower(value):
                 self.lower.add(value)
 

@@ -11,7 +11,7 @@ those of its columns that belong to its rows of the weight.
 from __future__ import annotations
 
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
+from trainer_cli.ir.graph import Graph, Value, reachable, readers_of, rewritten
 from trainer_cli.ir.ops.products import labels
 from trainer_cli.ir.ops.structure import static_size
 from trainer_cli.ir.primitive import BATCH
@@ -58,13 +58,9 @@ def divide(graph: Graph, batch_size: int) -> Graph:
 
 def _divided(graph: Graph, batch_size: int) -> dict[Value, int]:
     """The products that are divided, and into how many parts."""
-    readers: dict[Value, list[Value]] = {}
-    for value in reachable(graph.roots()):
-        if value.primitive.family == "product":
-            for operand in dict.fromkeys(value.operands):
-                readers.setdefault(operand, []).append(value)
+    multiplied = readers_of(value for value in reachable(graph.roots()) if value.primitive.family == "product")
     parts: dict[Value, int] = {}
-    for weight, products in readers.items():
+    for weight, products in multiplied.items():
         if weight.op != "weight" or weight.name not in graph.updates:
             continue
         forward, backward = [p for p in products if _is_forward(p)], [p for p in products if _is_backward(p)]

@@ -10,7 +10,7 @@ that it is made of lies in memory anyway.
 from __future__ import annotations
 
 from trainer_cli.compiler.kernels import LEAF_TENSORS, MAPPED, has_own_loop, is_inline, is_recomputed, is_row_reduction
-from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
+from trainer_cli.ir.graph import Graph, Value, reachable, readers_of, rewritten
 
 CHEAP = frozenset({"add", "subtract", "multiply", "negate"})
 
@@ -37,15 +37,14 @@ class _Finder:
 
     def __init__(self, graph: Graph) -> None:
         self.order = reachable(graph.roots())
-        self.readers: dict[Value, list[Value]] = {value: [] for value in self.order}
+        self.readers = readers_of(self.order)
         # For each value a bit set of all that it is made of, by their places, and one of what has a loop of its own.
         self.mark = {value: 1 << place for place, value in enumerate(self.order)}
         self.origins: dict[Value, int] = {}
         self.loops = 0
         for value in self.order:
             origins = self.mark[value]
-            for operand in dict.fromkeys(value.operands):
-                self.readers[operand].append(value)
+            for operand in value.operands:
                 origins |= self.origins[operand]
             self.origins[value] = origins
             self.loops |= self.mark[value] if has_own_loop(value) else 0

@@ -13,7 +13,7 @@ from typing import Any
 from trainer_cli.compiler.kernels import LEAF_TENSORS, has_own_loop, is_inline
 from trainer_cli.compiler.layout import ITEM_SIZE
 from trainer_cli.compiler.recompute import CHEAP, ELSEWHERE
-from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
+from trainer_cli.ir.graph import Graph, Value, reachable, readers_of, rewritten
 from trainer_cli.ir.ops.structure import static_size
 
 LEAST_BYTES = 1 << 18
@@ -85,13 +85,10 @@ class _Finder:
     def __init__(self, graph: Graph, batch_size: int) -> None:
         self.batch_size = batch_size
         self.time: dict[Value, int] = {}
-        self.readers: dict[Value, list[Value]] = {}
         order = reachable(graph.roots())
+        self.readers = readers_of(order)
         for value in order:
-            self.readers[value] = []
             self.time[value] = max((self.time[operand] + _ends(operand) for operand in value.operands), default=0)
-            for operand in dict.fromkeys(value.operands):
-                self.readers[operand].append(value)
         results = set(graph.roots())
         self.sources: dict[Value, Value] = {}
         for value in order:

@@ -8,7 +8,6 @@ Operands that no step reads, such as those products in the loop of the gradient,
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from trainer_cli.compiler.kernels import is_tiled
 from trainer_cli.compiler.turn import ALONG, is_weight
 from trainer_cli.ir import language as ir
-from trainer_cli.ir.graph import Graph, Value, copy_into, reachable, rewritten
+from trainer_cli.ir.graph import Graph, Value, copy_into, reachable, readers_of, rewritten
 from trainer_cli.ir.ops.loops import sliced
 from trainer_cli.ir.ops.products import labels
 from trainer_cli.ir.ops.structure import static_size
@@ -51,7 +50,7 @@ def unite(graph: Graph) -> Graph:
     """A new graph computing the same outputs and updates, some sums in another order."""
     trimmed = _trimmed(graph)
     values, roots = reachable(trimmed.roots()), set(trimmed.roots())
-    readers = _readers(values)
+    readers = readers_of(values)
     found: dict[Value, _Sum] = {}
     for loop in values:
         for each in _sums(loop) if loop.op == "loop" else ():
@@ -68,20 +67,12 @@ def unite(graph: Graph) -> Graph:
     return _trimmed(rewritten(trimmed, rewrite))
 
 
-def _readers(values: Sequence[Value]) -> dict[Value, list[Value]]:
-    readers: dict[Value, list[Value]] = defaultdict(list)
-    for value in values:
-        for operand in set(value.operands):
-            readers[operand].append(value)
-    return readers
-
-
 def _sums(loop: Value) -> Iterator[_Sum]:
     """The sums of a body to each of which a step brings its part of a sequence that nothing else reads."""
     a = loop.attributes
     results, position = a["results"], {parameter: n for n, parameter in enumerate(a["parameters"])}
     values = reachable(results)
-    readers = _readers(values)
+    readers = readers_of(values)
     for value in values:
         for drive, product in (value.operands, value.operands[::-1]) if value.op == "add" else ():
             if product.op != "contract" or not is_tiled(product) or drive not in position or drive in results:

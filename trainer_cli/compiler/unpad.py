@@ -6,20 +6,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-
 from trainer_cli.compiler.geometry import MOST_PADDING, Padding, geometry_of
-from trainer_cli.ir.graph import Graph, Value, reachable, rewritten
+from trainer_cli.ir.graph import Graph, Value, reachable, readers_of, rewritten
 from trainer_cli.ir.ops.subtotals import summed
 
 
 def unpad(graph: Graph) -> Graph:
     """A new graph computing the same outputs and updates; the same one if every copy stays."""
     values = reachable(graph.roots())
-    readers: dict[Value, list[Value]] = defaultdict(list)
-    for value in values:
-        for operand in value.operands:
-            readers[operand].append(value)
+    readers = readers_of(values)
     roots = set(graph.roots())
     gone = {
         value: padding

@@ -225,6 +225,16 @@ def reachable(roots: Iterable[Value]) -> list[Value]:
     return sorted(seen, key=lambda value: value.index)
 
 
+def readers_of(values: Iterable[Value]) -> dict[Value, list[Value]]:
+    """Of each of the values, and of their operands, those of the values that read it: each once, in the given order."""
+    readers: dict[Value, list[Value]] = {}
+    for value in values:
+        readers.setdefault(value, [])
+        for operand in dict.fromkeys(value.operands):
+            readers.setdefault(operand, []).append(value)
+    return readers
+
+
 def copy_into(
     target: Graph,
     values: Iterable[Value],

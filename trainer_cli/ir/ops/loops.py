@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from trainer_cli.ir.adjoint import adjoints
-from trainer_cli.ir.graph import Graph, Value, copy_into, reachable
+from trainer_cli.ir.graph import Graph, Value, copy_into, reachable, readers_of
 from trainer_cli.ir.primitive import Array, Context, DType, IRError, Shape, define, require
 from trainer_cli.lazy import np
 
@@ -219,14 +219,11 @@ def values_to_save(results: Sequence[Value]) -> list[Value]:
     With a product goes what is added to it if nothing else reads it: the sum is saved in its place.
     """
     values = reachable(results)
-    readers: dict[Value, list[Value]] = {}
-    for value in values:
-        for operand in set(value.operands):
-            readers.setdefault(operand, []).append(value)
+    readers = readers_of(values)
     saved: dict[Value, None] = {}
     for value in values:
         if value.op == "contract" and value.batched:
-            while len(found := readers.get(value, [])) == 1 and found[0].op == "add" and value not in results:
+            while len(found := readers[value]) == 1 and found[0].op == "add" and value not in results:
                 (value,) = found
             saved[value] = None
         elif value.op in _DEAR and value.batched:
