@@ -1,8 +1,8 @@
 """What a command takes, as words about each argument and option in; parameters by name out, for whoever reads a line.
 
 Importing Typer takes 40 ms, and so do the adapters that it makes of options. So commands declare what they take with
-the classes of this module: `plain` reads simple lines by them, and `groups` makes Typer's own of them for help, errors
-and all other lines.
+the classes of this module: `plain` reads simple lines by them, and `app` makes Typer's own of them for help, errors and
+all other lines.
 """
 
 from __future__ import annotations

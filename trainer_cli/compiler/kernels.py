@@ -134,7 +134,7 @@ def is_recomputed(value: Value) -> bool:
 
 
 def time_of(kernel: Kernel) -> int | None:
-    """When a kernel is to run that makes values again for those who read them late (the renew pass says when)."""
+    """When a kernel is to run that makes values again for those who read them late, as the rematerialize pass says."""
     times = {value.attributes.get("late") for value in kernel.computed}
     return times.pop() if len(times) == 1 else None
 

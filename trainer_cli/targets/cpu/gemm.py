@@ -67,10 +67,10 @@ def product(
     block = register_block(lanes)
     width = block.width
     flat = flat and columns % block.lanes != 0 and columns <= WIDEST_FLAT and not in_tiles and triangle is None
-    if not in_tiles and triangle is None and a_row == 1 and a_depth != 1 and columns > (WIDE_TILES - 1) * width:
-        return _wide_product(block, columns, depth, a_depth, (b_depth, b_column), epilogue, flat)
-    if flat:
-        return _flat_product(block, columns, depth, (a_row, a_depth), (b_depth, b_column), epilogue)
+    wide = not in_tiles and triangle is None and a_row == 1 and a_depth != 1 and columns > (WIDE_TILES - 1) * width
+    if wide or flat:
+        strides = (a_row, a_depth), (b_depth, b_column)
+        return _product_in_groups(block, columns, depth, *strides, epilogue, flat=flat, copies=wide)
     if in_tiles or triangle is not None:
         multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width, in_tiles=in_tiles)
     else:
@@ -136,37 +136,6 @@ def _rows_together(block: Block, columns: int) -> int:
     return min(ROW_BLOCK, WIDE_FLOATS // columns // step * step)
 
 
-def _flat_product(
-    block: Block,
-    columns: int,
-    depth: int | None,
-    a_strides: tuple[int, int],
-    b_strides: tuple[int, int],
-    epilogue: Any,
-) -> Any:
-    """As `product`, where rows whose last vector is not full are finished together, as one row."""
-    width = block.width
-    rows_together = _rows_together(block, columns)
-    multiply = _product_of_tiles(block, columns, *a_strides, *b_strides, tile_row=columns)
-    packed_floats, tile_floats = width * DEPTH_BLOCK, columns * rows_together + block.lanes
-    known_depth = -1 if depth is None else depth
-    finish = _finish_flat(epilogue)
-
-    @linked
-    def rows_times_columns(begin, end, depth, a, b, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        if known_depth >= 0:
-            depth = known_depth
-        packed = stack_floats(packed_floats)
-        tile = stack_floats(tile_floats)
-        for first in range(begin, end, rows_together):
-            last = min(first + rows_together, end)
-            for column in range(0, columns, width):
-                multiply(first, last, column, depth, a, b, packed, offset(tile, column), 0)
-            finish(first, 0, last - first, columns, tile, columns, arguments)
-
-    return rows_times_columns
-
-
 def _finish_flat(epilogue: Any) -> Any:
     """An epilogue for whole rows which are one to the one given."""
     of_one_row = epilogue.fixed({2: 1})
@@ -178,31 +147,39 @@ def _finish_flat(epilogue: Any) -> Any:
     return finish
 
 
-def _wide_product(
+def _product_in_groups(
     block: Block,
     columns: int,
     depth: int | None,
-    a_depth: int,
+    a_strides: tuple[int, int],
     b_strides: tuple[int, int],
     epilogue: Any,
+    *,
     flat: bool,
+    copies: bool,
 ) -> Any:
-    """As `product`, where rows of A lie next to each other; apart from it, since every function takes compiling."""
+    """As `product`, where several tiles of columns are finished together: up to WIDEST columns, or all if `flat`.
+
+    With `copies`, rows of A lie next to each other and may be copied panel by panel. Apart from `product`, since every
+    function takes compiling.
+    """
     width = block.width
     tiles = -(-columns // width)
     group = columns if flat else min(WIDEST // width, tiles) * width
     rows_together = _rows_together(block, group)
-    multiply = _product_of_tiles(block, columns, 1, a_depth, *b_strides, tile_row=group)
+    a_depth = a_strides[1]
+    multiply = _product_of_tiles(block, columns, *a_strides, *b_strides, tile_row=group)
     multiply_copy = tile_product(block, columns, 1, PANEL, *b_strides, tile_row=group, in_panels=True)
     copy = panel_copy(a_depth)
     b_depth = b_strides[0]
     packed_floats, tile_floats = width * DEPTH_BLOCK, group * rows_together + (block.lanes if flat else 0)
+    panel_floats = PANEL_FLOATS if copies else block.lanes
     part = PANEL_FLOATS // rows_together
     known_depth = -1 if depth is None else depth
     rest = columns % group
     whole = columns - rest
     finish_whole = _finish_flat(epilogue) if flat else epilogue.fixed({3: group, 5: group})
-    finish_rest = epilogue.fixed({3: rest, 5: group})
+    finish_rest = epilogue.fixed({3: rest, 5: group}) if rest else finish_whole
 
     @linked
     def tiles_in_place(first, last, start, stop, depth, a, b, packed, panels, tile):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -228,7 +205,9 @@ def _wide_product(
         else:
             tiles_in_place(first, last, start, stop, depth, a, b, packed, panels, tile)
 
-    multiply_tiles = tiles_from_copy if tiles >= TILES_OF_A_COPY else tiles_by_depth
+    multiply_tiles = tiles_in_place
+    if copies:
+        multiply_tiles = tiles_from_copy if tiles >= TILES_OF_A_COPY else tiles_by_depth
 
     @linked
     def rows_times_columns(begin, end, depth, a, b, arguments):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
@@ -236,7 +215,7 @@ def _wide_product(
             depth = known_depth
         packed = stack_floats(packed_floats)
         tile = stack_floats(tile_floats)
-        panels = stack_floats(PANEL_FLOATS)
+        panels = stack_floats(panel_floats)
         for first in range(begin, end, rows_together):
             last = min(first + rows_together, end)
             for start in range(0, columns, group):

@@ -1,4 +1,4 @@
-"""The renew pass: networks in, the same bits with less memory out."""
+"""The rematerialize pass: networks in, the same bits with less memory out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainer_cli.compiler.fuse import fuse
 from trainer_cli.compiler.kernels import is_recomputed, storage
 from trainer_cli.compiler.memory import Schedule
 from trainer_cli.compiler.partition import partition
-from trainer_cli.compiler.renew import LEAST_BYTES, renew
+from trainer_cli.compiler.rematerialize import LEAST_BYTES, rematerialize
 from trainer_cli.compiler.schedule import make_schedule
 from trainer_cli.compiler.simplify import simplify
 from trainer_cli.ir import language as ir
@@ -39,7 +39,7 @@ def normalized(read: Any, before: Any = lambda x: x) -> Graph:
 
 
 def made_again(graph: Graph, batch_size: int = LARGE) -> list[Value]:
-    return [value for value in reachable(renew(graph, batch_size).roots()) if "late" in value.attributes]
+    return [value for value in reachable(rematerialize(graph, batch_size).roots()) if "late" in value.attributes]
 
 
 def check(graph: Graph) -> None:
@@ -95,7 +95,7 @@ def test_what_is_dear_small_or_read_early_alone_stays() -> None:
 
 
 def test_it_runs_where_it_is_read() -> None:
-    graph = renew(normalized(lambda y, late: ir.contract("bpc,bpd->bcd", y, y * late)), LARGE)
+    graph = rematerialize(normalized(lambda y, late: ir.contract("bpc,bpd->bcd", y, y * late)), LARGE)
     parts = partition(fuse(graph))
     place = {
         value: number for number, region in enumerate(parts.regions) for k in region.kernels for value in k.computed

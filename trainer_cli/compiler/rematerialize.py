@@ -1,4 +1,4 @@
-"""The renew pass: a graph in, the same where cheap large values are made again for those who read them late out.
+"""The rematerialize pass: a graph in, the same where large cheap values are made again for who reads them late out.
 
 What a normalization over a batch hands to the next layer is read again by the backward pass, many barriers later. To be
 there it goes out to the last cache, which takes as long as two reads of it. What it was made of, the values before they
@@ -25,7 +25,7 @@ MOST_STEPS = 8
 _STEPS = CHEAP | {"maximum", "minimum", "absolute", "select", "less", "less_equal"}
 
 
-def renew(graph: Graph, batch_size: int) -> Graph:
+def rematerialize(graph: Graph, batch_size: int) -> Graph:
     """A new graph computing the same outputs and updates; the same one if nothing is made again."""
     finder = _Finder(graph, batch_size)
     if not finder.sources:
