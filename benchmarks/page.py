@@ -194,22 +194,36 @@ def profile_block(results, name):
     return "\n".join(["```console", "$ trainer profile config.yaml --threads 1", *shown, "```"])
 
 
+def spread_table(results):
+    """How far a busy machine moves the figures: medians and least times of all turns, ours and the best peer's."""
+    rows = []
+    for name, own in results["race"].items():
+        ours, peer = race.best(own["contestants"], OURS), race.best_peer(own["contestants"])
+        if peer is not None:
+            times = [micro(each[key]) for each in (ours, peer) for key in ("microseconds", "least")]
+            ratios = [f"{ours[key] / peer[key]:.2f}" for key in ("microseconds", "least")]
+            rows.append([f"{name}, {peer['name']}", *times, *ratios])
+    columns = ["trainer, median", "least", "best peer, median", "least", "ratio of medians", "of the least"]
+    return table(["µs per step", *columns], rows)
+
+
 def run_table(results):
     """The ratios of all stored runs that raced, so that one can see whether they agree."""
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
-    runs = [run for run in runs if run.get("race")]
     rows = []
-    for name in WORKLOADS:
-        found = [race.ratio(run["race"][name]) if name in run["race"] else None for run in runs]
-        if any(ratio is not None for ratio in found):
-            rows.append([name, *("" if ratio is None else f"{ratio:.2f}" for ratio in found)])
-    return table(["ours / best peer", *(run["time"] for run in runs)], rows)
+    for run in runs:
+        raced = run.get("race", {})
+        ratios = [race.ratio(raced[name]) if name in raced else None for name in WORKLOADS]
+        if any(ratio is not None for ratio in ratios):
+            rows.append([run["time"], *("" if ratio is None else f"{ratio:.2f}" for ratio in ratios)])
+    return table(["ours / best peer", *WORKLOADS], rows)
 
 
 BLOCKS = {
     "machine": ("race", versions),
     "race": ("race", race_table),
     "threads": ("race", thread_table),
+    "spread": ("race", spread_table),
     "runs": ("race", run_table),
     "startup": ("startup", startup_table),
     "memory": ("memory", memory_table),

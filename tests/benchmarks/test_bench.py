@@ -194,6 +194,40 @@ def test_what_is_not_reached_is_marked(ours, crowded, words):
     assert tables.count("✗ missed") == 1
 
 
+def test_least_times_stand_beside_medians_of_both_at_their_best():
+    import page
+
+    found = result(ours=4.0, peer=10.0, crowded=5.0)
+    for each in found["contestants"]:
+        each["least"] = each["microseconds"] - (1.0 if each["name"] == "trainer" else 4.0)
+    shown = page.spread_table({"race": {"a": found}})
+    assert "| a, JAX | 4.0 | 3.0 | 10.0 | 6.0 | 0.40 | 0.50 |" in shown
+
+
+def test_a_run_without_peers_has_no_ratio_and_no_line():
+    import page
+
+    found = result(ours=4.0, peer=10.0, crowded=5.0)
+    found["contestants"] = [each for each in found["contestants"] if each["name"] == "trainer"]
+    assert len(page.spread_table({"race": {"a": found}}).splitlines()) == 2
+
+
+def test_the_ratios_of_a_run_are_a_row(tmp_path, monkeypatch):
+    import page
+
+    for number, raced in enumerate([{"tiny": result(4.0, 10.0, 5.0)}, {}, {"big": result(3.0, 10.0, 5.0)}]):
+        written = json.dumps({"time": f"run {number}", "race": raced})
+        (tmp_path / f"{number}.json").write_text(written, encoding="utf-8")
+    monkeypatch.setattr(page, "RESULTS", tmp_path)
+    first, _, *rows = (
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.run_table({}).splitlines()
+    )
+    assert [row[0] for row in rows] == ["run 0", "run 2"]
+    assert rows[0][first.index("tiny")] == "0.40"
+    assert rows[1][first.index("big")] == "0.30"
+    assert rows[1][first.index("tiny")] == ""
+
+
 def test_another_network_or_none_that_trains_is_refused():
     import race
     from contestants import Process
