@@ -18,7 +18,7 @@ from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import register_block
 from trainer_cli.targets.cpu.turned import pays_turned
 
-ROWS = (1, 3, 7, 8, 9, 17, 31, 33, 100)
+ROWS = (1, 2, 3, 5, 6, 7, 8, 9, 17, 31, 33, 100)
 COLUMNS = (1, 3, 10, 11, 31, 32, 33, 48, 128)
 DEPTHS = (0, 1, 2, 10, 37, 784)
 LAYOUTS = ("nn", "tn", "nt")
@@ -281,6 +281,24 @@ def test_bits_depend_neither_on_the_split_nor_on_the_width(layout: str) -> None:
                 run(begin, end, depth, a.ctypes.data, b.ctypes.data, c.ctypes.data)
             results.append(c)
     assert all(np.array_equal(c.view(np.int32), results[0].view(np.int32)) for c in results)
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize(("layout", "columns"), [("nn", 33), ("nn", 1100), ("nn", 4503), ("tn", 70), ("nt", 70)])
+def test_few_rows_have_the_same_bits(layout: str, columns: int, lanes: int) -> None:
+    """Of one or two rows, strips of up to 528 (4 lanes) to 2112 columns are computed together."""
+    for rows, depth in ((25, 0), (25, 7), (25, 37)):
+        a, _, b, _ = operands(layout, rows, columns, depth, at_end=True)
+        run = compiled(layout, columns, lanes)
+        results = []
+        for most in (24, 1, 2, 3, 5, 6, 7):
+            c = Fenced((rows - 1) * (columns + 3) + columns, at_end=True).values
+            c[:] = 7
+            for begin in range(0, rows, most):
+                run(begin, min(begin + most, rows), depth, a.ctypes.data, b.ctypes.data, c.ctypes.data)
+            results.append(c)
+        for c in results[1:]:
+            assert np.array_equal(c.view(np.int32), results[0].view(np.int32)), depth
 
 
 @pytest.mark.skipif(not has_fused_multiply_add(), reason="the processor rounds twice")

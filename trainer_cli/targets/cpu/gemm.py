@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from trainer_cli.targets.cpu.contraction import Triangle
+from trainer_cli.targets.cpu.few_rows import FEW_ROWS, few_rows_product
 from trainer_cli.targets.cpu.intrinsics import inline_attributes, offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked
-from trainer_cli.targets.cpu.microkernel import PANEL, Block, register_block
+from trainer_cli.targets.cpu.microkernel import HALF_PANEL, PANEL, Block, register_block
 from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, ROWS_OF_A_COPY, panel_copy, tile_copy, tile_product
 from trainer_cli.targets.cpu.triangle import triangle_product
 from trainer_cli.targets.cpu.turned import pays_turned, turned_product
@@ -80,7 +81,12 @@ def product(
         rows_together = ROWS_OF_A_COPY if copies else PANEL
         multiply = triangle_product(multiply, Triangle(triangle), width, rows_together, a_depth, b_depth)
     packed_floats = width * DEPTH_BLOCK
-    tile_floats = width * ROW_BLOCK
+    # With triangles, panels may begin anywhere in the tile, and the last one takes half panels of rows.
+    tile_floats = width * (ROW_BLOCK + HALF_PANEL)
+    if not in_tiles and triangle is None and b_column == 1 and columns > width:
+        multiply = _few_rows_apart(multiply, block, columns, a_row, a_depth, b_depth, tile_floats)
+    else:
+        multiply = _in_this_tile(multiply)
     known_depth = -1 if depth is None else depth
     rest = columns % width
     whole = columns - rest
@@ -97,13 +103,45 @@ def product(
         for first in range(begin, end, ROW_BLOCK):
             last = min(first + ROW_BLOCK, end)
             for column in range(0, whole, width):
-                multiply(first, last, column, depth, a, b, packed, tile, 0)
-                finish_whole(first, column, last - first, width, tile, width, arguments)
+                here = multiply(first, last, column, depth, a, b, packed, tile)
+                finish_whole(first, column, last - first, width, here, width, arguments)
             if rest > 0:
-                multiply(first, last, whole, depth, a, b, packed, tile, 0)
-                finish_rest(first, whole, last - first, rest, tile, width, arguments)
+                here = multiply(first, last, whole, depth, a, b, packed, tile)
+                finish_rest(first, whole, last - first, rest, here, width, arguments)
 
     return rows_times_columns
+
+
+def _in_this_tile(multiply: Any) -> Any:
+    """A product of tiles that tells where it has put the rows."""
+
+    @linked
+    def multiply_here(first, last, column, depth, a, b, packed, tile):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        inline_attributes()
+        multiply(first, last, column, depth, a, b, packed, tile, 0)
+        return tile
+
+    return multiply_here
+
+
+def _few_rows_apart(
+    multiply: Any, block: Block, columns: int, a_row: int, a_depth: int, b_depth: int, tile_floats: int
+) -> Any:
+    """As `_in_this_tile`, but of few rows many tiles are computed together when the first of them is asked for."""
+    strip = tile_floats // (FEW_ROWS * block.width) * block.width
+    multiply_few = few_rows_product(block, columns, a_row, a_depth, b_depth, strip=strip)
+
+    @linked
+    def multiply_any(first, last, column, depth, a, b, packed, tile):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        inline_attributes()
+        if last - first > FEW_ROWS:
+            multiply(first, last, column, depth, a, b, packed, tile, 0)
+            return tile
+        if column % strip == 0:
+            multiply_few(last - first, column, depth, offset(a, first * a_row), b, tile)
+        return offset(tile, column % strip * FEW_ROWS)
+
+    return multiply_any
 
 
 def _product_of_tiles(

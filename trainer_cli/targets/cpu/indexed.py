@@ -16,15 +16,16 @@ from llvmlite import ir
 from trainer_cli.targets.cpu.intrinsics import multiply_add
 from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, intrinsic
 from trainer_cli.targets.cpu.microkernel import (
-    HALF_PANEL,
     PANEL,
     Block,
     Writer,
     constant,
+    half_panels,
     load_vector,
     loop,
     pack_writer,
     separate_function,
+    single_row,
     splat,
     store_vector,
 )
@@ -89,17 +90,23 @@ def _counted(builder: Any, start: Any, stop: Any, unrolled: int | None) -> Itera
 
 
 def _multiply(
-    builder: Any, block: Block, count: int, vectors: int, walk: Walk, segment_table: Any, first: Any, arguments: Any
+    builder: Any,
+    block: Block,
+    chosen: Sequence[Any],
+    vectors: int,
+    walk: Walk,
+    segment_table: Any,
+    first: Any,
+    arguments: Any,
 ) -> None:
-    """Multiply `count` rows from `first` on by `vectors` vectors of columns, all sums in registers, into the tile."""
+    """Multiply the chosen rows by `vectors` vectors of columns, sums in registers, into the tile from `first` on."""
     places, images, first_segment, last_segment, depth, a, b, b_step, tile, resume = arguments
-    lanes = block.lanes
+    lanes, count = block.lanes, len(chosen)
     vector = ir.VectorType(ir.FloatType(), lanes)
     with builder.goto_entry_block():
         sums = [[builder.alloca(vector) for _ in range(vectors)] for _ in range(count)]
         b_slot = builder.alloca(_POINTER)
-    here = [builder.add(first, constant(row)) for row in range(count)]
-    rows = [builder.gep(a, [_number(builder, places, row)]) for row in here]
+    rows = [builder.gep(a, [_number(builder, places, row)]) for row in chosen]
     base = builder.gep(tile, [builder.mul(first, constant(block.width))])
     targets = [
         [builder.gep(base, [constant(row * block.width + i * lanes)], inbounds=True) for i in range(vectors)]
@@ -149,20 +156,19 @@ def _panel_writer(block: Block, columns: int, walk: Walk, segment_table: Any) ->
     last_vectors = -(-rest // block.lanes)
 
     def write(builder: Any, rows: Any, column: Any, *arguments: Any) -> None:
-        def multiply(vectors: int, count: int, first: Any) -> None:
-            _multiply(builder, block, count, vectors, walk, segment_table, first, arguments)
+        def multiply(vectors: int, first: Any, chosen: Sequence[Any]) -> None:
+            _multiply(builder, block, chosen, vectors, walk, segment_table, first, arguments)
 
         def panel(vectors: int) -> None:
             with builder.if_else(builder.icmp_signed("==", rows, constant(PANEL))) as (whole, part):
                 with whole:
                     for first in range(0, PANEL, block.rows):
-                        multiply(vectors, block.rows, constant(first))
+                        multiply(vectors, constant(first), [constant(first + row) for row in range(block.rows)])
                 with part:
-                    half = builder.and_(rows, constant(HALF_PANEL))
-                    with builder.if_then(builder.icmp_signed("!=", half, constant(0))):
-                        multiply(vectors, HALF_PANEL, constant(0))
-                    with loop(builder, half, rows, 1) as row:
-                        multiply(vectors, 1, row)
+                    with half_panels(builder, rows) as (start, chosen):
+                        multiply(vectors, start, chosen)
+                    with single_row(builder, rows) as row:
+                        multiply(vectors, row, [row])
 
         if last_vectors in (0, block.vectors):
             panel(block.vectors)

@@ -24,7 +24,8 @@ PACKED_ROWS = 16
 _ELEMENT_BYTES = 4
 # Floats in a 128-bit block, the reach of the cheap shuffles.
 _BLOCK = 4
-# A panel with fewer rows takes one half panel, if it can, and then single rows.
+# A panel with fewer rows is taken by half panels. Where two or three rows are left, they and a repeated one are a half
+# panel too: a vector's sums wait for each other, so that three rows one by one take three times as long as four.
 HALF_PANEL = PANEL // 2
 
 Writer: TypeAlias = Callable[..., None]
@@ -137,6 +138,24 @@ def separate_function(module: Any, name: str, arguments: Sequence[Any], write: W
     return function
 
 
+@contextmanager
+def half_panels(builder: Any, rows: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """A loop over the half panels of less than a panel: the first row and the rows of each, the last repeated."""
+    stop = builder.and_(builder.add(rows, constant(HALF_PANEL // 2)), constant(-HALF_PANEL))
+    last = builder.sub(rows, constant(1))
+    with loop(builder, constant(0), stop, HALF_PANEL) as first:
+        chosen = [builder.add(first, constant(row)) for row in range(HALF_PANEL)]
+        yield first, [builder.select(builder.icmp_signed("<", row, last), row, last) for row in chosen]
+
+
+@contextmanager
+def single_row(builder: Any, rows: Any) -> Iterator[Any]:
+    """A branch with the row that `half_panels` has left, if there is one."""
+    rest = builder.and_(rows, constant(HALF_PANEL - 1))
+    with builder.if_then(builder.icmp_signed("==", rest, constant(1))):
+        yield builder.sub(rows, constant(1))
+
+
 # The product of a panel and a tile ---------------------------------------------------------------------------------
 
 
@@ -155,12 +174,15 @@ class Operands:
     resume: Any
     # Of the last vector of a row, the lanes that the tile has room for (0: all).
     last: int = 0
+    # Where the rows of A begin, if they are not `a_row` apart.
+    rows: Sequence[Any] | None = None
 
 
 def multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: Operands) -> None:
     """Multiply `rows` rows of A by `vectors` vectors of columns of B, all sums in registers, into the tile."""
     depth, a, b, b_step, tile = operands.depth, operands.a, operands.b, operands.b_step, operands.tile
-    a_row, a_depth = operands.a_row, operands.a_depth
+    a_depth = operands.a_depth
+    a_rows = operands.rows or [constant(row * operands.a_row) for row in range(rows)]
     vector = _vector(lanes)
     places = [
         [
@@ -193,8 +215,8 @@ def multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: 
     sums = [[builder.phi(vector) for _ in row] for row in places]
     columns = [load_vector(builder, builder.gep(b_here, [constant(i * lanes)]), lanes) for i in range(vectors)]
     updated = []
-    for row, row_sums in enumerate(sums):
-        factor = splat(builder, builder.load(builder.gep(a_here, [constant(row * a_row)])), lanes)
+    for place_of_row, row_sums in zip(a_rows, sums, strict=True):
+        factor = splat(builder, builder.load(builder.gep(a_here, [place_of_row])), lanes)
         updated.append(
             [multiply_add(builder, factor, column, value) for column, value in zip(columns, row_sums, strict=True)]
         )
@@ -231,7 +253,8 @@ def panel_writer(block: Block, columns: int, a_row: int, a_depth: int, tile_row:
     B's rows are `b_step` floats apart. `column` tells the last tile of the `columns`, which may need fewer vectors;
     every row of B holds whole vectors all the same. The tile, whose rows lie `tile_row` floats apart, receives the
     result; with `resume` it also holds the sums of an earlier part of the depth, which go on from there. Where its rows
-    follow each other without gaps, what lies behind the last column is left as it is.
+    follow each other without gaps, what lies behind the last column is left as it is. The tile has room for half panels
+    of rows.
     """
     rest = columns % block.width
     last = Block(block.lanes, block.rows, -(-rest // block.lanes))
@@ -241,10 +264,10 @@ def panel_writer(block: Block, columns: int, a_row: int, a_depth: int, tile_row:
         builder: Any, rows: Any, column: Any, depth: Any, a: Any, b: Any, b_step: Any, tile: Any, resume: Any
     ) -> None:
         def panel(vectors: int, room: int) -> None:
-            def multiply(count: int, first: Any) -> None:
-                a_here = builder.gep(a, [builder.mul(first, constant(a_row))])
+            def multiply(count: int, first: Any, places: Sequence[Any] | None = None) -> None:
+                a_here = a if places else builder.gep(a, [builder.mul(first, constant(a_row))])
                 tile_here = builder.gep(tile, [builder.mul(first, constant(tile_row))])
-                operands = Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, tile_row, resume, room)
+                operands = Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, tile_row, resume, room, places)
                 multiply_block(builder, block.lanes, count, vectors, operands)
 
             with builder.if_else(builder.icmp_signed("==", rows, constant(PANEL))) as (whole, part):
@@ -252,10 +275,9 @@ def panel_writer(block: Block, columns: int, a_row: int, a_depth: int, tile_row:
                     for first in range(0, PANEL, block.rows):
                         multiply(block.rows, constant(first))
                 with part:
-                    half = builder.and_(rows, constant(HALF_PANEL))
-                    with builder.if_then(builder.icmp_signed("!=", half, constant(0))):
-                        multiply(HALF_PANEL, constant(0))
-                    with loop(builder, half, rows, 1) as row:
+                    with half_panels(builder, rows) as (first, chosen):
+                        multiply(HALF_PANEL, first, [builder.mul(row, constant(a_row)) for row in chosen])
+                    with single_row(builder, rows) as row:
                         multiply(1, row)
 
         if last.vectors == 0 or (last.vectors == block.vectors and not present):
