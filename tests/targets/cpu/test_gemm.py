@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from trainer_cli.targets.cpu import gemm
+from trainer_cli.targets.cpu.ahead import FAR_FLOATS
 from trainer_cli.targets.cpu.intrinsics import float_pointer, has_fused_multiply_add, offset
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import register_block
@@ -299,6 +300,15 @@ def test_few_rows_have_the_same_bits(layout: str, columns: int, lanes: int) -> N
             results.append(c)
         for c in results[1:]:
             assert np.array_equal(c.view(np.int32), results[0].view(np.int32)), depth
+
+
+@pytest.mark.parametrize("lanes", [4, 8, 16])
+@pytest.mark.parametrize(("layout", "columns"), [("nn", 481), ("nn", 511), ("nt", 401)])
+def test_far_operands(layout: str, columns: int, lanes: int) -> None:
+    """784 rows of B are more than the second-level cache is taken for; with 511 columns they are 512 floats apart."""
+    assert 784 * columns > FAR_FLOATS
+    for rows in (1, 3, 15, 16, 20, 33, 131):
+        check(layout, columns, lanes, rows, 784, at_end=rows % 2 == 0, fixed=True)
 
 
 @pytest.mark.skipif(not has_fused_multiply_add(), reason="the processor rounds twice")

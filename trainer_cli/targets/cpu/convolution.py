@@ -15,7 +15,8 @@ from trainer_cli.compiler.geometry import Geometry
 from trainer_cli.targets.cpu.indexed import Walk, indexed_product
 from trainer_cli.targets.cpu.intrinsics import offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked
-from trainer_cli.targets.cpu.microkernel import PACKED_ROWS, PANEL, register_block
+from trainer_cli.targets.cpu.microkernel import PANEL, register_block
+from trainer_cli.targets.cpu.packing import PACKED_ROWS
 from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK
 
 __all__ = ["convolution", "kernel_gradient"]

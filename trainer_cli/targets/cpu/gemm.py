@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainer_cli.targets.cpu.ahead import ROWS_OF_A_COPY
 from trainer_cli.targets.cpu.contraction import Triangle
 from trainer_cli.targets.cpu.few_rows import FEW_ROWS, few_rows_product
 from trainer_cli.targets.cpu.intrinsics import inline_attributes, offset, stack_floats
 from trainer_cli.targets.cpu.linking import linked
 from trainer_cli.targets.cpu.microkernel import HALF_PANEL, PANEL, Block, register_block
-from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, ROWS_OF_A_COPY, panel_copy, tile_copy, tile_product
+from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK, panel_copy, tile_copy, tile_product
 from trainer_cli.targets.cpu.triangle import triangle_product
 from trainer_cli.targets.cpu.turned import pays_turned, turned_product
 
@@ -75,7 +76,9 @@ def product(
     if in_tiles or triangle is not None:
         multiply = tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width, in_tiles=in_tiles)
     else:
-        multiply = _product_of_tiles(block, columns, a_row, a_depth, b_depth, b_column, tile_row=width)
+        b_floats = columns * (depth or 0)
+        strides_of_b = b_depth, b_column
+        multiply = _product_of_tiles(block, columns, a_row, a_depth, *strides_of_b, tile_row=width, b_floats=b_floats)
     if triangle is not None:
         copies = b_column != 1 or columns % block.lanes
         rows_together = ROWS_OF_A_COPY if copies else PANEL
@@ -145,11 +148,20 @@ def _few_rows_apart(
 
 
 def _product_of_tiles(
-    block: Block, columns: int, a_row: int, a_depth: int, b_depth: int, b_column: int, *, tile_row: int
+    block: Block,
+    columns: int,
+    a_row: int,
+    a_depth: int,
+    b_depth: int,
+    b_column: int,
+    *,
+    tile_row: int,
+    b_floats: int = 0,
 ) -> Any:
     """As `tile_product`, but never with sums that go on; the last tile is turned where that pays."""
     if a_row != 1 or a_depth == 1 or not pays_turned(block, columns):
-        return tile_product(block, columns, a_row, a_depth, b_depth, b_column, tile_row=tile_row)
+        strides = a_row, a_depth, b_depth, b_column
+        return tile_product(block, columns, *strides, tile_row=tile_row, b_floats=b_floats)
     whole = columns - columns % block.width
     multiply = tile_product(block, whole, a_row, a_depth, b_depth, b_column, tile_row=tile_row)
     multiply_turned = turned_product(block, columns, a_depth, b_depth, b_column, tile_row=tile_row)

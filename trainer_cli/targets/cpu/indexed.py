@@ -13,6 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from trainer_cli.targets.cpu.ahead import ALIASED_STRIDE
 from trainer_cli.targets.cpu.intrinsics import multiply_add
 from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, intrinsic
 from trainer_cli.targets.cpu.microkernel import (
@@ -23,13 +24,13 @@ from trainer_cli.targets.cpu.microkernel import (
     half_panels,
     load_vector,
     loop,
-    pack_writer,
     separate_function,
     single_row,
     splat,
     store_vector,
 )
-from trainer_cli.targets.cpu.tiles import ALIASED_STRIDE, DEPTH_BLOCK
+from trainer_cli.targets.cpu.packing import pack_writer
+from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK
 
 # Sums of so few terms are written without loops.
 _UNROLLED = 16

@@ -19,11 +19,7 @@ from trainer_cli.targets.cpu.processor import processor
 
 # Rows that one panel holds; threads divide rows at its multiples.
 PANEL = 8
-# A transpose writes whole squares, at most this many rows at once.
-PACKED_ROWS = 16
-_ELEMENT_BYTES = 4
-# Floats in a 128-bit block, the reach of the cheap shuffles.
-_BLOCK = 4
+ELEMENT_BYTES = 4
 # A panel with fewer rows is taken by half panels. Where two or three rows are left, they and a repeated one are a half
 # panel too: a vector's sums wait for each other, so that three rows one by one take three times as long as four.
 HALF_PANEL = PANEL // 2
@@ -71,7 +67,7 @@ def _vector(lanes: int) -> ir.VectorType:
 
 def load_vector(builder: Any, pointer: Any, lanes: int) -> Any:
     value = builder.load(builder.bitcast(pointer, _vector(lanes).as_pointer()))
-    value.align = _ELEMENT_BYTES
+    value.align = ELEMENT_BYTES
     return value
 
 
@@ -85,7 +81,7 @@ def masked_load(builder: Any, pointer: Any, mask: Any, lanes: int) -> Any:
     place = builder.bitcast(pointer, vector.as_pointer())
     zeros = ir.Constant(vector, [0.0] * lanes)
     suffix = "p0" if str(place.type) == "ptr" else f"p0v{lanes}f32"
-    arguments = [place, ir.Constant(ir.IntType(32), _ELEMENT_BYTES), mask, zeros]
+    arguments = [place, ir.Constant(ir.IntType(32), ELEMENT_BYTES), mask, zeros]
     return call(builder, f"llvm.masked.load.v{lanes}f32.{suffix}", vector, arguments)
 
 
@@ -95,7 +91,7 @@ def masked_store(builder: Any, value: Any, pointer: Any, present: int) -> None:
     place = builder.bitcast(pointer, value.type.as_pointer())
     suffix = "p0" if str(place.type) == "ptr" else f"p0v{lanes}f32"
     mask = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [lane < present for lane in range(lanes)])
-    arguments = [value, place, ir.Constant(ir.IntType(32), _ELEMENT_BYTES), mask]
+    arguments = [value, place, ir.Constant(ir.IntType(32), ELEMENT_BYTES), mask]
     call(builder, f"llvm.masked.store.v{lanes}f32.{suffix}", ir.VoidType(), arguments)
 
 
@@ -105,7 +101,7 @@ def splat(builder: Any, scalar: Any, lanes: int) -> Any:
     return builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes))
 
 
-def _shuffle(builder: Any, left: Any, right: Any, order: list[int]) -> Any:
+def shuffle(builder: Any, left: Any, right: Any, order: list[int]) -> Any:
     return builder.shuffle_vector(left, right, ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order))
 
 
@@ -160,6 +156,14 @@ def single_row(builder: Any, rows: Any) -> Iterator[Any]:
 
 
 @dataclass(frozen=True)
+class Requests:
+    """Requests for lines of memory between so many terms each; `ask` writes the one with a number, from 0 on."""
+
+    terms: Any
+    ask: Callable[[Any, Any], None]
+
+
+@dataclass(frozen=True)
 class Operands:
     """LLVM values and constant strides of one block's product."""
 
@@ -176,6 +180,8 @@ class Operands:
     last: int = 0
     # Where the rows of A begin, if they are not `a_row` apart.
     rows: Sequence[Any] | None = None
+    # What is asked for meanwhile.
+    requests: Requests | None = None
 
 
 def multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: Operands) -> None:
@@ -194,7 +200,9 @@ def multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: 
     entry = builder.block
     reload = builder.append_basic_block("reload")
     start = builder.append_basic_block("start")
+    asking = builder.append_basic_block("asking") if operands.requests else None
     body = builder.append_basic_block("depth")
+    more = builder.append_basic_block("more") if operands.requests else body
     done = builder.append_basic_block("done")
     builder.cbranch(operands.resume, reload, start)
 
@@ -208,37 +216,55 @@ def multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: 
         for value, loaded in zip(row_first, row_held, strict=True):
             value.add_incoming(ir.Constant(vector, [0.0] * lanes), entry)
             value.add_incoming(loaded, reload)
-    builder.cbranch(builder.icmp_signed(">", depth, constant(0)), body, done)
+    builder.cbranch(builder.icmp_signed(">", depth, constant(0)), asking or body, done)
+
+    # What the loop carries: term, places in A and B, and sums.
+    initial = [constant(0), a, b, *(value for row_first in first for value in row_first)]
+    before, stop = start, depth
+    if operands.requests is not None:
+        builder.position_at_end(asking)
+        held_here = [builder.phi(value.type) for value in initial]
+        line = builder.phi(_INDEX)
+        operands.requests.ask(builder, line)
+        soon = builder.add(held_here[0], operands.requests.terms)
+        stop = builder.select(builder.icmp_signed("<", soon, depth), soon, depth)
+        builder.branch(body)
+        before, outer, initial = asking, initial, held_here
 
     builder.position_at_end(body)
-    index, a_here, b_here = builder.phi(_INDEX), builder.phi(a.type), builder.phi(b.type)
-    sums = [[builder.phi(vector) for _ in row] for row in places]
+    carried = [builder.phi(value.type) for value in initial]
+    index, a_here, b_here, *sums = carried
     columns = [load_vector(builder, builder.gep(b_here, [constant(i * lanes)]), lanes) for i in range(vectors)]
     updated = []
-    for place_of_row, row_sums in zip(a_rows, sums, strict=True):
-        factor = splat(builder, builder.load(builder.gep(a_here, [place_of_row])), lanes)
-        updated.append(
-            [multiply_add(builder, factor, column, value) for column, value in zip(columns, row_sums, strict=True)]
-        )
+    for row, place in enumerate(a_rows):
+        factor = splat(builder, builder.load(builder.gep(a_here, [place])), lanes)
+        for column, value in zip(columns, sums[row * vectors : (row + 1) * vectors], strict=True):
+            updated.append(multiply_add(builder, factor, column, value))
     following = builder.add(index, constant(1), flags=["nsw"])
     a_next, b_next = builder.gep(a_here, [constant(a_depth)]), builder.gep(b_here, [b_step])
-    for phi, initial, new in ((index, constant(0), following), (a_here, a, a_next), (b_here, b, b_next)):
-        phi.add_incoming(initial, start)
-        phi.add_incoming(new, body)
-    for row in range(rows):
-        for i in range(vectors):
-            sums[row][i].add_incoming(first[row][i], start)
-            sums[row][i].add_incoming(updated[row][i], body)
-    builder.cbranch(builder.icmp_signed("<", following, depth), body, done)
+    results = [following, a_next, b_next, *updated]
+    for phi, value, result in zip(carried, initial, results, strict=True):
+        phi.add_incoming(value, before)
+        phi.add_incoming(result, body)
+    builder.cbranch(builder.icmp_signed("<", following, stop), body, more if operands.requests else done)
+
+    if operands.requests is not None:
+        builder.position_at_end(more)
+        for phi, value, result in zip(held_here, outer, results, strict=True):
+            phi.add_incoming(value, start)
+            phi.add_incoming(result, more)
+        line.add_incoming(constant(0), start)
+        line.add_incoming(builder.add(line, constant(1)), more)
+        builder.cbranch(builder.icmp_signed("<", following, depth), asking, done)
 
     builder.position_at_end(done)
     for row in range(rows):
         for i in range(vectors):
             result = builder.phi(vector)
             result.add_incoming(first[row][i], start)
-            result.add_incoming(updated[row][i], body)
+            result.add_incoming(updated[row * vectors + i], more)
             places[row][i] = (result, places[row][i])
-    align = _ELEMENT_BYTES * (lanes if operands.tile_row % lanes == 0 else 1)
+    align = ELEMENT_BYTES * (lanes if operands.tile_row % lanes == 0 else 1)
     for row_places in places:
         for i, (result, place) in enumerate(row_places):
             if operands.last and i == vectors - 1:
@@ -247,33 +273,50 @@ def multiply_block(builder: Any, lanes: int, rows: int, vectors: int, operands: 
                 store_vector(builder, result, place, align)
 
 
-def panel_writer(block: Block, columns: int, a_row: int, a_depth: int, tile_row: int) -> Writer:
+def panel_writer(
+    block: Block, columns: int, a_row: int, a_depth: int, tile_row: int, ask: Writer | None = None
+) -> Writer:
     """Writes a function `(rows, column, depth, a, b, b_step, tile, resume)` for a panel of 1 to PANEL rows.
 
     B's rows are `b_step` floats apart. `column` tells the last tile of the `columns`, which may need fewer vectors;
     every row of B holds whole vectors all the same. The tile, whose rows lie `tile_row` floats apart, receives the
     result; with `resume` it also holds the sums of an earlier part of the depth, which go on from there. Where its rows
     follow each other without gaps, what lies behind the last column is left as it is. The tile has room for half panels
-    of rows.
+    of rows. With `ask`, the function has three more arguments `(line, terms, lines)`: between so many terms of a whole
+    panel, what `ask` writes asks for the next line of what begins at `lines`, from that `line` on.
     """
     rest = columns % block.width
     last = Block(block.lanes, block.rows, -(-rest // block.lanes))
     present = columns % block.lanes if tile_row == columns else 0
 
     def write(
-        builder: Any, rows: Any, column: Any, depth: Any, a: Any, b: Any, b_step: Any, tile: Any, resume: Any
+        builder: Any, rows: Any, column: Any, depth: Any, a: Any, b: Any, b_step: Any, tile: Any, *others: Any
     ) -> None:
+        resume, *asked = others
+
+        def requests_of(block_of_rows: int) -> Requests | None:
+            if ask is None:
+                return None
+            line, terms, lines = asked
+            start = builder.add(line, builder.mul(builder.udiv(depth, terms), constant(block_of_rows)))
+            return Requests(terms, lambda builder, number: ask(builder, lines, builder.add(start, number)))
+
         def panel(vectors: int, room: int) -> None:
-            def multiply(count: int, first: Any, places: Sequence[Any] | None = None) -> None:
+            def multiply(
+                count: int, first: Any, places: Sequence[Any] | None = None, requests: Requests | None = None
+            ) -> None:
                 a_here = a if places else builder.gep(a, [builder.mul(first, constant(a_row))])
                 tile_here = builder.gep(tile, [builder.mul(first, constant(tile_row))])
-                operands = Operands(depth, a_here, a_row, a_depth, b, b_step, tile_here, tile_row, resume, room, places)
+                strides = a_row, a_depth
+                operands = Operands(
+                    depth, a_here, *strides, b, b_step, tile_here, tile_row, resume, room, places, requests
+                )
                 multiply_block(builder, block.lanes, count, vectors, operands)
 
             with builder.if_else(builder.icmp_signed("==", rows, constant(PANEL))) as (whole, part):
                 with whole:
                     for first in range(0, PANEL, block.rows):
-                        multiply(block.rows, constant(first))
+                        multiply(block.rows, constant(first), requests=requests_of(first // block.rows))
                 with part:
                     with half_panels(builder, rows) as (first, chosen):
                         multiply(HALF_PANEL, first, [builder.mul(row, constant(a_row)) for row in chosen])
@@ -292,113 +335,3 @@ def panel_writer(block: Block, columns: int, a_row: int, a_depth: int, tile_row:
                     panel(last.vectors, present)
 
     return write
-
-
-# Packing a tile of B -----------------------------------------------------------------------------------------------
-
-
-def _copy_rows(builder: Any, block: Block, columns: int, b_depth: int, depth: Any, b: Any, packed: Any) -> None:
-    lanes = block.lanes
-    with loop(builder, constant(0), depth, 1) as k:
-        source = builder.gep(b, [builder.mul(k, constant(b_depth))])
-        target = builder.gep(packed, [builder.mul(k, constant(block.width))])
-        for i in range(-(-columns // lanes)):
-            here = builder.gep(source, [constant(i * lanes)])
-            present = min(lanes, columns - i * lanes)
-            if present == lanes:
-                value = load_vector(builder, here, lanes)
-            else:
-                bits = [lane < present for lane in range(lanes)]
-                value = masked_load(builder, here, ir.Constant(ir.VectorType(ir.IntType(1), lanes), bits), lanes)
-            store_vector(builder, value, builder.gep(target, [constant(i * lanes)]), lanes * _ELEMENT_BYTES)
-
-
-def transpose(builder: Any, rows: list[Any], lanes: int) -> list[Any]:
-    """Transpose a square of as many vectors as each has lanes: 4×4 inside 128-bit blocks, then the blocks."""
-
-    def interleave(left: Any, right: Any, pattern: Sequence[int]) -> Any:
-        order = [base + (i if i < _BLOCK else i - _BLOCK + lanes) for base in range(0, lanes, _BLOCK) for i in pattern]
-        return _shuffle(builder, left, right, order)
-
-    def blocks(pair: Sequence[Any], chosen: Sequence[int]) -> Any:
-        return _shuffle(builder, pair[0], pair[1], [i * _BLOCK + lane for i in chosen for lane in range(_BLOCK)])
-
-    # by_element[s][g]: block q holds element 4q + s of rows 4g … 4g + 3.
-    by_element: list[list[Any]] = [[] for _ in range(_BLOCK)]
-    for first in range(0, lanes, _BLOCK):
-        for half, pattern in enumerate(([0, 4, 1, 5], [2, 6, 3, 7])):
-            low, high = (interleave(rows[first + i], rows[first + i + 1], pattern) for i in (0, 2))
-            by_element[2 * half].append(interleave(low, high, [0, 1, 4, 5]))
-            by_element[2 * half + 1].append(interleave(low, high, [2, 3, 6, 7]))
-    for step, parts in enumerate(by_element):
-        if len(parts) == 2:
-            by_element[step] = [blocks(parts, chosen) for chosen in ([0, 2], [1, 3])]
-        elif len(parts) == 4:
-            left = [blocks(pair, [0, 1, 4, 5]) for pair in (parts[:2], parts[2:])]
-            right = [blocks(pair, [2, 3, 6, 7]) for pair in (parts[:2], parts[2:])]
-            by_element[step] = [
-                blocks(pair, chosen) for pair in (left, right) for chosen in ([0, 2, 4, 6], [1, 3, 5, 7])
-            ]
-    return [by_element[k % _BLOCK][k // _BLOCK] for k in range(lanes)]
-
-
-def _transpose_columns(
-    builder: Any, block: Block, columns: int, b_column: int, depth: Any, b: Any, packed: Any
-) -> None:
-    lanes = block.lanes
-    steps = ir.Constant(ir.VectorType(_INDEX, lanes), list(range(lanes)))
-    with loop(builder, constant(0), depth, lanes) as k:
-        mask = builder.icmp_signed("<", steps, splat(builder, builder.sub(depth, k), lanes))
-        for i in range(-(-columns // lanes)):
-            rows = []
-            for lane in range(lanes):
-                # Lanes past the last column repeat it: what they hold is never read.
-                column = min(i * lanes + lane, columns - 1)
-                here = builder.gep(b, [builder.add(k, constant(column * b_column))])
-                rows.append(masked_load(builder, here, mask, lanes))
-            target = builder.gep(packed, [builder.add(builder.mul(k, constant(block.width)), constant(i * lanes))])
-            for step, row in enumerate(transpose(builder, rows, lanes)):
-                store_vector(builder, row, builder.gep(target, [constant(step * block.width)]), lanes * _ELEMENT_BYTES)
-
-
-def pack_writer(block: Block, columns: int, b_depth: int, b_column: int) -> Writer:
-    """Writes a function `(column, depth, b, packed)` that lays `depth` rows of a tile of B one after another.
-
-    A packed row takes the block's full width. A few rows past `depth` may be overwritten: `packed` must have room for a
-    multiple of PACKED_ROWS rows.
-    """
-    rest = columns % block.width
-
-    def write(builder: Any, column: Any, *operands: Any) -> None:
-        def pack(present: int) -> None:
-            if b_column == 1:
-                _copy_rows(builder, block, present, b_depth, *operands)
-            elif b_depth == 1:
-                _transpose_columns(builder, block, present, b_column, *operands)
-            else:
-                _gather(builder, block, present, (b_depth, b_column), *operands)
-
-        if rest == 0:
-            pack(block.width)
-        elif columns < block.width:
-            pack(rest)
-        else:
-            with builder.if_else(builder.icmp_signed("<", column, constant(columns - rest))) as (whole, part):
-                with whole:
-                    pack(block.width)
-                with part:
-                    pack(rest)
-
-    return write
-
-
-def _gather(
-    builder: Any, block: Block, columns: int, strides: tuple[int, int], depth: Any, b: Any, packed: Any
-) -> None:
-    """Any other strides: element by element, which no common layer needs."""
-    b_depth, b_column = strides
-    with loop(builder, constant(0), depth, 1) as k:
-        for column in range(block.width):
-            place = builder.add(builder.mul(k, constant(b_depth)), constant(min(column, columns - 1) * b_column))
-            target = builder.add(builder.mul(k, constant(block.width)), constant(column))
-            builder.store(builder.load(builder.gep(b, [place])), builder.gep(packed, [target]))

@@ -10,10 +10,10 @@ from typing import Any
 
 from llvmlite import ir
 
+from trainer_cli.targets.cpu.ahead import part_ahead, rows_of_a_copy
 from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, intrinsic
 from trainer_cli.targets.cpu.microkernel import (
     HALF_PANEL,
-    PACKED_ROWS,
     PANEL,
     Block,
     Operands,
@@ -22,20 +22,15 @@ from trainer_cli.targets.cpu.microkernel import (
     loop,
     masked_load,
     multiply_block,
-    pack_writer,
     panel_writer,
     separate_function,
     splat,
     store_vector,
 )
+from trainer_cli.targets.cpu.packing import PACKED_ROWS, pack_writer
 
 # A packed tile of B takes DEPTH_BLOCK (128) rows of it: with 32 columns 16 KiB, half of a small first-level cache.
 DEPTH_BLOCK = 8 * PACKED_ROWS
-# B is read where it lies, unless its rows are a multiple of this apart (2 KiB): they would all fall into a few sets of
-# the first-level cache. Copying a tile then pays if so many rows use it: 32 · 1024 · 1024 runs at 0.70 of the peak
-# instead of 0.40.
-ALIASED_STRIDE = 512
-ROWS_OF_A_COPY = 4 * PANEL
 # Rows of B that all rows of A meet before the next ones: with 32 columns 64 KiB. If each panel went down 4096 of them
 # by itself, B would come from a further cache for every 8 rows: 0.42 of the peak instead of 0.73.
 DEPTH_IN_PLACE = 512
@@ -43,6 +38,8 @@ DEPTH_IN_PLACE = 512
 _INDEX = ir.IntType(64)
 _BOOL = ir.IntType(1)
 _POINTER = ir.FloatType().as_pointer()
+# More terms than there are between two requests: none but the first is made.
+_NEVER = 1 << 30
 
 
 def tile_product(
@@ -56,17 +53,21 @@ def tile_product(
     tile_row: int,
     in_panels: bool = False,
     in_tiles: bool = False,
+    b_floats: int = 0,
 ) -> Any:
     """An intrinsic `(first, last, column, depth, a, b, packed, tile, resume)` for rows first … last - 1 of one tile.
 
     `tile` receives the rows, `tile_row` floats apart; with `resume` the sums that it holds go on. `packed` has room for
     `block.width · DEPTH_BLOCK` floats. With `in_panels`, `a` holds the rows from `first` on as `panel_copy` lays them,
-    so that its strides are 1 and PANEL; with `in_tiles`, `b` is what `tile_copy` makes of it.
+    so that its strides are 1 and PANEL; with `in_tiles`, `b` is what `tile_copy` makes of it. Where B's size is known
+    to be `b_floats` and large, the parts of its tiles are asked for ahead.
     """
     transposed = b_column != 1
     # A last tile whose last vector is not full cannot be read in place: it would be read past the end of a row.
     ragged_from = columns - columns % block.width if columns % block.lanes else columns
-    aliased = b_depth % ALIASED_STRIDE == 0
+    enough = None if in_tiles else rows_of_a_copy(b_depth, b_floats)
+    packs_whole = not in_tiles and (transposed or enough is not None)
+    ahead = part_ahead(block, DEPTH_BLOCK, b_depth, b_column, b_floats) if packs_whole else None
 
     def write(
         builder: Any,
@@ -85,20 +86,34 @@ def tile_product(
         panel = separate_function(
             module,
             "panel_product",
-            [_INDEX, _INDEX, _INDEX, _POINTER, _POINTER, _INDEX, _POINTER, _BOOL],
-            panel_writer(block, columns, a_row, a_depth, tile_row),
+            [
+                *[_INDEX] * 3,
+                _POINTER,
+                _POINTER,
+                _INDEX,
+                _POINTER,
+                _BOOL,
+                *([_INDEX, _INDEX, _POINTER] if ahead else []),
+            ],
+            panel_writer(block, columns, a_row, a_depth, tile_row, ahead.ask if ahead else None),
         )
         b_tile = builder.gep(b, [builder.mul(column, depth if in_tiles else constant(b_column))])
 
-        def panels(start: Any, count: Any, b_rows: Any, b_step: Any, resume: Any) -> None:
+        def panels(start: Any, count: Any, b_rows: Any, b_step: Any, resume: Any, following: Any = None) -> None:
+            """Multiply all panels of rows by rows of B; `following` is the part to ask for meanwhile."""
+            terms = ahead.terms(builder, builder.sub(last, first)) if ahead and following else constant(_NEVER)
             with loop(builder, first, last, PANEL) as row:
                 left = builder.sub(last, row)
                 rows = builder.select(builder.icmp_signed("<", left, constant(PANEL)), left, constant(PANEL))
-                place = builder.mul(builder.sub(row, first), constant(tile_row))
-                above = builder.mul(builder.sub(row, first), depth) if in_panels else builder.mul(row, constant(a_row))
-                factor = builder.add(above, builder.mul(start, constant(a_depth)))
+                above = builder.sub(row, first)
+                place = builder.mul(above, constant(tile_row))
+                way = builder.mul(above, depth) if in_panels else builder.mul(row, constant(a_row))
+                factor = builder.add(way, builder.mul(start, constant(a_depth)))
                 arguments = [rows, column, count, builder.gep(a, [factor]), b_rows, b_step]
-                builder.call(panel, [*arguments, builder.gep(tile, [place]), resume])
+                arguments += [builder.gep(tile, [place]), resume]
+                if ahead:
+                    arguments += [ahead.first_line(builder, above, terms), terms, following or b_rows]
+                builder.call(panel, arguments)
 
         def by_parts(most: int, step: int, multiply: Any) -> None:
             """Go through the depth in parts: `multiply(start, count, rows of B, resume)` for each."""
@@ -124,7 +139,12 @@ def tile_product(
 
             def multiply(start: Any, count: Any, source: Any, resume: Any) -> None:
                 builder.call(pack, [column, count, source, packed])
-                panels(start, count, packed, constant(block.width), resume)
+                # Behind the last part of a tile comes the first one of the next.
+                next_term = builder.add(start, constant(DEPTH_BLOCK))
+                next_part = builder.gep(b_tile, [builder.mul(next_term, constant(b_depth))])
+                next_tile = builder.gep(b_tile, [constant(block.width * b_column)])
+                following = builder.select(builder.icmp_signed("<", next_term, depth), next_part, next_tile)
+                panels(start, count, packed, constant(block.width), resume, following)
 
             by_parts(DEPTH_BLOCK, b_depth, multiply)
 
@@ -132,10 +152,10 @@ def tile_product(
             in_place()
         elif transposed or ragged_from == 0:
             by_packing()
-        elif aliased or ragged_from < columns:
+        elif enough is not None or ragged_from < columns:
             packs = builder.icmp_signed(">=", column, constant(ragged_from))
-            if aliased:
-                many = builder.icmp_signed(">=", builder.sub(last, first), constant(ROWS_OF_A_COPY))
+            if enough is not None:
+                many = builder.icmp_signed(">=", builder.sub(last, first), constant(enough))
                 packs = builder.or_(packs, many)
             with builder.if_else(packs) as (packing, placed):
                 with packing:

@@ -24,8 +24,8 @@ from trainer_cli.targets.cpu.microkernel import (
     separate_function,
     splat,
     store_vector,
-    transpose,
 )
+from trainer_cli.targets.cpu.packing import transpose
 
 _INDEX = ir.IntType(64)
 _POINTER = ir.FloatType().as_pointer()
