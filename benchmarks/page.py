@@ -208,15 +208,21 @@ def spread_table(results):
 
 
 def run_table(results):
-    """The ratios of all stored runs that raced, so that one can see whether they agree."""
+    """The ratios of all stored runs that raced, and on what, so that one can see whether they agree."""
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
     rows = []
     for run in runs:
         raced = run.get("race", {})
         ratios = [race.ratio(raced[name]) if name in raced else None for name in WORKLOADS]
         if any(ratio is not None for ratio in ratios):
-            rows.append([run["time"], *("" if ratio is None else f"{ratio:.2f}" for ratio in ratios)])
-    return table(["ours / best peer", *WORKLOADS], rows)
+            shown = ["" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
+            rows.append([run["time"], architecture(run["machine"]), *shown])
+    return table(["ours / best peer", "on", *WORKLOADS], rows)
+
+
+def architecture(machine):
+    """The processor's architecture, as LLVM names it."""
+    return machine["target"].rpartition(" (")[2].partition(")")[0]
 
 
 BLOCKS = {
