@@ -215,14 +215,15 @@ def test_a_run_without_peers_has_no_ratio_and_no_line():
 def test_the_ratios_of_a_run_are_a_row(tmp_path, monkeypatch):
     import page
 
+    machine = {"target": "A (quick) processor (znver5): avx2, fma; 16 floats per vector"}
     for number, raced in enumerate([{"tiny": result(4.0, 10.0, 5.0)}, {}, {"big": result(3.0, 10.0, 5.0)}]):
-        written = json.dumps({"time": f"run {number}", "race": raced})
+        written = json.dumps({"time": f"run {number}", "machine": machine, "race": raced})
         (tmp_path / f"{number}.json").write_text(written, encoding="utf-8")
     monkeypatch.setattr(page, "RESULTS", tmp_path)
     first, _, *rows = (
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.run_table({}).splitlines()
     )
-    assert [row[0] for row in rows] == ["run 0", "run 2"]
+    assert [row[:2] for row in rows] == [["run 0", "znver5"], ["run 2", "znver5"]]
     assert rows[0][first.index("tiny")] == "0.40"
     assert rows[1][first.index("big")] == "0.30"
     assert rows[1][first.index("tiny")] == ""
