@@ -1,7 +1,7 @@
 """The strides and the size of B in, what decides whether its tiles are packed and asks for the next part of one out.
 
 A product that packs a tile of B, part of the depth by part, waits for further caches whenever it packs, and leaves them
-alone while it multiplies: 128 · 1024 · 1024 ran at 0.75 of the speed that it has with B in the second-level cache.
+alone while it multiplies: 128 · 1024 · 1024 ran at 0.8 of the speed of 128 · 1024 · 128.
 Asked for line by line between the terms of the sums, the next part is there when it is packed. All lines at once would
 take every place where a core keeps what it waits for, and the rows of A would wait behind them.
 """
