@@ -18,9 +18,9 @@ from trainer_cli.targets.cpu.machine_types import FLOAT_POINTER, WORD, intrinsic
 from trainer_cli.targets.cpu.microkernel import (
     Block,
     constant,
+    load_first,
     load_vector,
     loop,
-    masked_load,
     separate_function,
     splat,
     store_vector,
@@ -81,7 +81,9 @@ def few_rows_product(block: Block, columns: int, a_row: int, a_depth: int, b_dep
             def add_tile(column: Any, present: int) -> None:
                 for i, places in enumerate(vectors(count, column, present)):
                     here = builder.add(column, constant(i * lanes))
-                    numbers = [_load(builder, builder.gep(line, [here]), lanes, present - i * lanes) for line in lines]
+                    numbers = [
+                        load_first(builder, builder.gep(line, [here]), present - i * lanes, lanes) for line in lines
+                    ]
                     for place, own in zip(places, factors, strict=True):
                         total = load_vector(builder, place, lanes)
                         for factor, number in zip(own, numbers, strict=True):
@@ -116,11 +118,3 @@ def few_rows_product(block: Block, columns: int, a_row: int, a_depth: int, b_dep
         builder.call(separate_function(builder.module, "few_rows_product", kinds, write), arguments)
 
     return product_of_few_rows
-
-
-def _load(builder: Any, place: Any, lanes: int, present: int) -> Any:
-    """A vector of which so many lanes are there."""
-    if present >= lanes:
-        return load_vector(builder, place, lanes)
-    mask = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [lane < present for lane in range(lanes)])
-    return masked_load(builder, place, mask, lanes)

@@ -85,13 +85,23 @@ def masked_load(builder: Any, pointer: Any, mask: Any, lanes: int) -> Any:
     return call(builder, f"llvm.masked.load.v{lanes}f32.{suffix}", vector, arguments)
 
 
+def load_first(builder: Any, pointer: Any, present: int, lanes: int) -> Any:
+    """Read the first lanes of a vector, zeros in the others; memory under these is not touched."""
+    if present >= lanes:
+        return load_vector(builder, pointer, lanes)
+    return masked_load(builder, pointer, _first_lanes(present, lanes), lanes)
+
+
+def _first_lanes(present: int, lanes: int) -> ir.Constant:
+    return ir.Constant(ir.VectorType(ir.IntType(1), lanes), [lane < present for lane in range(lanes)])
+
+
 def masked_store(builder: Any, value: Any, pointer: Any, present: int) -> None:
     """Write the first lanes of a vector; memory under the others is not touched."""
     lanes = value.type.count
     place = builder.bitcast(pointer, value.type.as_pointer())
     suffix = "p0" if str(place.type) == "ptr" else f"p0v{lanes}f32"
-    mask = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [lane < present for lane in range(lanes)])
-    arguments = [value, place, ir.Constant(ir.IntType(32), ELEMENT_BYTES), mask]
+    arguments = [value, place, ir.Constant(ir.IntType(32), ELEMENT_BYTES), _first_lanes(present, lanes)]
     call(builder, f"llvm.masked.store.v{lanes}f32.{suffix}", ir.VoidType(), arguments)
 
 

@@ -12,7 +12,7 @@ from trainer_cli.targets.cpu.microkernel import (
     Block,
     Writer,
     constant,
-    load_vector,
+    load_first,
     loop,
     masked_load,
     shuffle,
@@ -35,12 +35,7 @@ def _copy_rows(builder: Any, block: Block, columns: int, b_depth: int, depth: An
         target = builder.gep(packed, [builder.mul(k, constant(block.width))])
         for i in range(-(-columns // lanes)):
             here = builder.gep(source, [constant(i * lanes)])
-            present = min(lanes, columns - i * lanes)
-            if present == lanes:
-                value = load_vector(builder, here, lanes)
-            else:
-                bits = [lane < present for lane in range(lanes)]
-                value = masked_load(builder, here, ir.Constant(ir.VectorType(ir.IntType(1), lanes), bits), lanes)
+            value = load_first(builder, here, columns - i * lanes, lanes)
             store_vector(builder, value, builder.gep(target, [constant(i * lanes)]), lanes * ELEMENT_BYTES)
 
 
