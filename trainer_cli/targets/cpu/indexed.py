@@ -28,6 +28,7 @@ from trainer_cli.targets.cpu.microkernel import (
     single_row,
     splat,
     store_vector,
+    whole_or_last_tile,
 )
 from trainer_cli.targets.cpu.packing import pack_writer
 from trainer_cli.targets.cpu.tiles import DEPTH_BLOCK
@@ -153,8 +154,7 @@ def _multiply(
 def _panel_writer(block: Block, columns: int, walk: Walk, segment_table: Any) -> Writer:
     """Writes a function for 1 to PANEL rows `(rows, column, places, images, first, last segment, depth, a, b, b_step,
     tile, resume)`; see `microkernel.panel_writer`."""
-    rest = columns % block.width
-    last_vectors = -(-rest // block.lanes)
+    last_vectors = -(-(columns % block.width) // block.lanes)
 
     def write(builder: Any, rows: Any, column: Any, *arguments: Any) -> None:
         def multiply(vectors: int, first: Any, chosen: Sequence[Any]) -> None:
@@ -171,16 +171,7 @@ def _panel_writer(block: Block, columns: int, walk: Walk, segment_table: Any) ->
                     with single_row(builder, rows) as row:
                         multiply(vectors, row, [row])
 
-        if last_vectors in (0, block.vectors):
-            panel(block.vectors)
-        elif columns < block.width:
-            panel(last_vectors)
-        else:
-            with builder.if_else(builder.icmp_signed("<", column, constant(columns - rest))) as (whole, part):
-                with whole:
-                    panel(block.vectors)
-                with part:
-                    panel(last_vectors)
+        whole_or_last_tile(builder, column, columns, block.width, panel, block.vectors, last_vectors)
 
     return write
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from llvmlite import ir
 
@@ -27,6 +27,7 @@ HALF_PANEL = PANEL // 2
 Writer: TypeAlias = Callable[..., None]
 """Writes instructions with a builder (its first argument) that work on the LLVM values given behind it."""
 
+_Tile = TypeVar("_Tile")
 _INDEX = ir.IntType(64)
 _FLOAT = ir.FloatType()
 
@@ -142,6 +143,26 @@ def separate_function(module: Any, name: str, arguments: Sequence[Any], write: W
     write(body, *function.args)
     body.ret_void()
     return function
+
+
+def whole_or_last_tile(
+    builder: Any, column: Any, columns: int, width: int, write: Callable[[_Tile], None], whole: _Tile, last: _Tile
+) -> None:
+    """Write what is done for whole tiles of columns, and apart from it, where that differs, for a narrower last one.
+
+    `column` is the first of the tile that the code meets; `write` is given `whole` or `last`.
+    """
+    rest = columns % width
+    if rest == 0 or last == whole:
+        write(whole)
+    elif columns < width:
+        write(last)
+    else:
+        with builder.if_else(builder.icmp_signed("<", column, constant(columns - rest))) as (in_whole, in_last):
+            with in_whole:
+                write(whole)
+            with in_last:
+                write(last)
 
 
 @contextmanager
@@ -295,8 +316,7 @@ def panel_writer(
     of rows. With `ask`, the function has three more arguments `(line, terms, lines)`: between so many terms of a whole
     panel, what `ask` writes asks for the next line of what begins at `lines`, from that `line` on.
     """
-    rest = columns % block.width
-    last = Block(block.lanes, block.rows, -(-rest // block.lanes))
+    last_vectors = -(-(columns % block.width) // block.lanes)
     present = columns % block.lanes if tile_row == columns else 0
 
     def write(
@@ -311,7 +331,9 @@ def panel_writer(
             start = builder.add(line, builder.mul(builder.udiv(depth, terms), constant(block_of_rows)))
             return Requests(terms, lambda builder, number: ask(builder, lines, builder.add(start, number)))
 
-        def panel(vectors: int, room: int) -> None:
+        def panel(of_tile: tuple[int, int]) -> None:
+            vectors, room = of_tile
+
             def multiply(
                 count: int, first: Any, places: Sequence[Any] | None = None, requests: Requests | None = None
             ) -> None:
@@ -333,15 +355,6 @@ def panel_writer(
                     with single_row(builder, rows) as row:
                         multiply(1, row)
 
-        if last.vectors == 0 or (last.vectors == block.vectors and not present):
-            panel(block.vectors, 0)
-        elif columns < block.width:
-            panel(last.vectors, present)
-        else:
-            with builder.if_else(builder.icmp_signed("<", column, constant(columns - rest))) as (whole, part):
-                with whole:
-                    panel(block.vectors, 0)
-                with part:
-                    panel(last.vectors, present)
+        whole_or_last_tile(builder, column, columns, block.width, panel, (block.vectors, 0), (last_vectors, present))
 
     return write

@@ -18,6 +18,7 @@ from trainer_cli.targets.cpu.microkernel import (
     shuffle,
     splat,
     store_vector,
+    whole_or_last_tile,
 )
 
 # A transpose writes whole squares, at most this many rows at once.
@@ -93,7 +94,6 @@ def pack_writer(block: Block, columns: int, b_depth: int, b_column: int) -> Writ
     A packed row takes the block's full width. A few rows past `depth` may be overwritten: `packed` must have room for a
     multiple of PACKED_ROWS rows.
     """
-    rest = columns % block.width
 
     def write(builder: Any, column: Any, *operands: Any) -> None:
         def pack(present: int) -> None:
@@ -104,16 +104,7 @@ def pack_writer(block: Block, columns: int, b_depth: int, b_column: int) -> Writ
             else:
                 _gather(builder, block, present, (b_depth, b_column), *operands)
 
-        if rest == 0:
-            pack(block.width)
-        elif columns < block.width:
-            pack(rest)
-        else:
-            with builder.if_else(builder.icmp_signed("<", column, constant(columns - rest))) as (whole, part):
-                with whole:
-                    pack(block.width)
-                with part:
-                    pack(rest)
+        whole_or_last_tile(builder, column, columns, block.width, pack, block.width, columns % block.width)
 
     return write
 
